@@ -1,0 +1,63 @@
+// Package backend says what the gateway asks of whoever runs the tensors: a Triton (package triton) or the ONNX Runtime in
+// this process (package embedded). Callers know only this interface; decorators and implementations live in folders below.
+package backend
+
+import (
+	"context"
+
+	"triton-gateway/modelconfig"
+	"triton-gateway/tensor"
+)
+
+// Request is one call of one model. The batch dimension is part of every input's shape where max_batch_size > 0.
+// The tensors' bytes must stay unchanged until Infer returns.
+type Request struct {
+	Model   string
+	Version string          // resolved: a number, never empty
+	ID      string          // the request's id, for the backend's log; may be empty
+	Inputs  []tensor.Tensor // matched to the model's inputs by name
+	Outputs []string        // the outputs wanted; none means all
+	Params  map[string]any  // custom parameters: bool, int64, float64 or string
+}
+
+// Response is the answer to a Request. The tensors are owned by the receiver.
+type Response struct {
+	Version string          // the version that ran
+	Epoch   string          // the load that ran, where the backend knows it exactly; "" where it does not
+	Outputs []tensor.Tensor // in no particular order; match by name
+}
+
+// State is the readiness of one version of a model, by the name in Triton's repository index.
+type State string
+
+// The states of Triton's repository index.
+const (
+	Ready       State = "READY"
+	Loading     State = "LOADING"
+	Unloading   State = "UNLOADING"
+	Unavailable State = "UNAVAILABLE"
+)
+
+// ModelStatus is one version of one model, as the backend sees it. A model of which no version could be read has Version "".
+type ModelStatus struct {
+	Name    string
+	Version string
+	State   State
+	Reason  string // why it is not ready; "" otherwise
+	// Epoch names this load of the version. It changes whenever the weights or the config may have changed (a reload under
+	// the same number, a restarted server) and never comes back; gateways that look at the same backend see the same one.
+	Epoch string
+}
+
+// Backend runs models. All methods are safe for concurrent use. Errors are *fault.Error: NotFound, Invalid (a tensor does not
+// fit the model), Busy, Timeout, Canceled, Unavailable, Upstream, Contract.
+type Backend interface {
+	// Infer runs one model. It returns when ctx ends, and passes deadline and cancellation on.
+	Infer(ctx context.Context, r *Request) (*Response, error)
+	// Index lists every version of every model, ready or not. It is cheap: the catalog asks twice a second.
+	Index(ctx context.Context) ([]ModelStatus, error)
+	// Config gives the model's config as the backend uses it, completed where config.pbtxt leaves things out.
+	Config(ctx context.Context, model string) (*modelconfig.Config, error)
+	// Close ends all work and frees what the backend holds.
+	Close() error
+}
