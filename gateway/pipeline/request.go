@@ -1,0 +1,81 @@
+// Package pipeline is one request from bytes to answer. pipeline.go is the list of stages; each stage is a file of its name.
+package pipeline
+
+import (
+	"sync/atomic"
+	"time"
+
+	"triton-gateway/gateway/cache"
+	"triton-gateway/postprocess"
+	"triton-gateway/preprocess"
+	"triton-gateway/tensor"
+)
+
+// Request is one item for one model.
+type Request struct {
+	Model   string
+	Version string // "" means the version that the model's policy gives
+	Tenant  string
+	ID      string // the request's id, for logs and the backend
+	Item    Item
+	Options postprocess.Options
+	Cache   cache.Mode
+}
+
+// Item is what is sent: exactly one of its fields is set.
+type Item struct {
+	Image   *Body
+	Row     *preprocess.Row
+	Tensors []tensor.Tensor
+}
+
+// Body is the bytes of an upload in a pooled buffer, counted by its holders, because a computation shared by several callers
+// may outlive the caller whose bytes it reads.
+type Body struct {
+	Bytes []byte
+	refs  atomic.Int32
+	free  func()
+}
+
+// NewBody makes a Body with one holder. free is called once, when the last holder lets go; it may be nil.
+func NewBody(data []byte, free func()) *Body {
+	b := &Body{Bytes: data, free: free}
+	b.refs.Store(1)
+	return b
+}
+
+// Retain adds a holder.
+func (b *Body) Retain() { b.refs.Add(1) }
+
+// Release ends one holder's claim. The bytes must not be touched afterwards.
+func (b *Body) Release() {
+	switch n := b.refs.Add(-1); {
+	case n < 0:
+		panic("pipeline: body released too often")
+	case n == 0 && b.free != nil:
+		b.free()
+	}
+}
+
+// Timing is the time one stage took, for Server-Timing.
+type Timing struct {
+	Stage    string
+	Duration time.Duration
+}
+
+// Answer is one item's answer.
+type Answer struct {
+	// Body is the whole JSON document of one item but for its last member: it ends in `"from_cache":`, to be followed by true} or false}.
+	// It is shared and must not be changed.
+	Body      []byte
+	FromCache bool   // no model ran for this answer
+	ETag      string // weak, quoted
+	Cache     cache.Outcome
+	Tensor    bool   // the answer came from cached tensors: only postprocess ran
+	ID        string // the computation's id
+	Model     string
+	Version   string
+	Task      string
+	TTL       time.Duration // how long the answer may be kept by others
+	Timings   []Timing      // decode, preprocess, queue, infer, postprocess: only those that ran
+}
