@@ -4,8 +4,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 version=1.24.3
 case $(uname -m) in
-  x86_64) platform=manylinux_2_28_x86_64 sum=34b560ca50f0ba1228a715ce3bedb14eb0fa8e9002dd43dfe083be399f67d7ad ;;
-  aarch64) platform=manylinux_2_28_aarch64 sum=12e097b0705253189cd2cde73a091febefb7348edcfe606cd54aec010a4bab2b ;;
+  x86_64) platform=manylinux_2_28_x86_64 sum=12e097b0705253189cd2cde73a091febefb7348edcfe606cd54aec010a4bab2b ;;
+  aarch64) platform=manylinux_2_28_aarch64 sum=34b560ca50f0ba1228a715ce3bedb14eb0fa8e9002dd43dfe083be399f67d7ad ;;
   *) die "no ONNX Runtime for $(uname -m): put libonnxruntime.so beside the binary, or name it by ONNXRUNTIME_LIB" ;;
 esac
 
