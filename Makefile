@@ -1,0 +1,81 @@
+# `make` alone lists the targets. Everything that is installed lands in .cache/ of this folder, apart from Debian packages.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BINARY    := bin/triton-gateway
+INSTALL   := scripts/install
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT    := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS   := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+TAGS      := gocv_specific_modules
+TEST_TAGS := gocv_specific_modules,matprofile
+# How long one package's tests may take before they are stopped with a stack trace.
+TEST_TIMEOUT ?= 15m
+FUZZ_TIME    ?= 30s
+# What to run: make test PACKAGES=./preprocess/...
+PACKAGES     ?= ./...
+# Arguments of `make run`: make run ARGS="--triton localhost:8001"
+ARGS         ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## install what is missing, build, and serve the demo models at http://localhost:8080
+	exec ./$(BINARY) serve $(ARGS)
+
+.PHONY: build
+build: deps ## install what the build needs, and build bin/triton-gateway
+	go build -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BINARY) .
+	install -C -m 644 .cache/onnxruntime/libonnxruntime.so bin/libonnxruntime.so
+
+.PHONY: test
+test: build parts lint ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
+	@echo '==> tests without cgo, OpenCV and real parts'
+	CGO_ENABLED=0 TRITON_GATEWAY_PARTS=off go test -count=1 -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	@echo '==> all tests, with the race detector and real parts'
+	TRITON_GATEWAY_REQUIRE_PARTS=1 go test -race -count=1 -timeout $(TEST_TIMEOUT) -tags $(TEST_TAGS) $(PACKAGES)
+
+.PHONY: lint
+lint: deps ## go vet and gofmt
+	@echo '==> gofmt, go vet'
+	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 -r ls -d 2>/dev/null | xargs -r gofmt -l); \
+	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	CGO_ENABLED=0 go vet ./...
+	go vet -tags $(TAGS) ./...
+
+.PHONY: fuzz
+fuzz: deps ## run each fuzz test for FUZZ_TIME (30s)
+	scripts/fuzz.sh $(FUZZ_TIME) $(TAGS) $(PACKAGES)
+
+.PHONY: bench
+bench: build parts ## run the benchmarks side by side with a FastAPI service and the limits, and print a table
+	bench/run.sh
+
+.PHONY: models
+models: ## train the demo models anew, by the scripts in training/
+	$(INSTALL)/venv.sh train requirements/train.txt
+	.cache/train/bin/python training/train.py
+
+.PHONY: goldens
+goldens: ## make the expected values of the tests anew, by Pillow, OpenCV and scikit-learn
+	$(INSTALL)/venv.sh train requirements/train.txt
+	set -- $$(git ls-files '*/goldens.py'); for script; do .cache/train/bin/python "$$script"; done
+
+.PHONY: deps
+deps: ## install what the build needs: OpenCV's headers, ONNX Runtime
+	@$(INSTALL)/packages.sh build
+	@$(INSTALL)/onnxruntime.sh
+
+.PHONY: parts
+parts: ## install what the tests need: Triton, Redis, Chromium
+	@$(INSTALL)/packages.sh test
+	@$(INSTALL)/venv.sh triton requirements/triton.txt
+
+.PHONY: clean
+clean: ## remove what was built; .cache/ stays (rm -rf .cache removes that too)
+	rm -rf bin bench/results
+	go clean -testcache
