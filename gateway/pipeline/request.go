@@ -75,6 +75,7 @@ type Answer struct {
 	ID        string // the computation's id
 	Model     string
 	Version   string
+	Reason    string // why this version: requested or policy
 	Task      string
 	TTL       time.Duration // how long the answer may be kept by others
 	Timings   []Timing      // decode, preprocess, queue, infer, postprocess: only those that ran

@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"triton-gateway/gateway/cache"
+	"triton-gateway/gateway/catalog"
+	"triton-gateway/internal/fault"
+	"triton-gateway/preprocess"
+	"triton-gateway/tensor"
+)
+
+// kind is what an item holds; it is part of the key, so that a row and a picture of the same bytes never meet.
+type kind string
+
+const (
+	imageItem kind = "image"
+	rowItem   kind = "row"
+	rawItem   kind = "raw"
+)
+
+// job is one request on its way. Steps fill it from top to bottom.
+type job struct {
+	*Request
+
+	// accept
+	kind     kind
+	byDigest bool // only content is known, not the bytes
+	header   preprocess.Header
+	model    *compiled
+
+	// route
+	version catalog.Version
+	reason  string
+
+	// fingerprint
+	content   [32]byte // SHA-256 of the item
+	tensorKey cache.Key
+	resultKey cache.Key
+	mode      cache.Mode
+
+	// preprocess, infer
+	input   []tensor.Tensor
+	frame   tensor.Frame
+	outputs []tensor.Tensor
+	keep    bool // what ran is what the keys name, so it may be stored
+
+	// postprocess
+	body []byte // the document but for from_cache's value
+
+	result, tensors cache.Outcome
+	timings         []Timing
+}
+
+func (j *job) took(stage string, d time.Duration) {
+	j.timings = append(j.timings, Timing{stage, d})
+}
+
+// answer is made when the steps are done.
+func (j *job) answer() *Answer {
+	outcome := j.result
+	if !outcome.Hit && j.tensors.Hit {
+		outcome = cache.Outcome{Hit: true, Detail: "tensor", Stored: outcome.Stored}
+	}
+	return &Answer{
+		Body:      j.body,
+		FromCache: outcome.Hit,
+		ETag:      etag(j.resultKey),
+		Cache:     outcome,
+		Tensor:    !j.result.Hit && j.tensors.Hit,
+		ID:        documentID(j.body),
+		Model:     j.model.Name,
+		Version:   j.version.Number,
+		Reason:    j.reason,
+		Task:      string(j.model.Spec.Task),
+		TTL:       j.model.ttl,
+		Timings:   j.timings,
+	}
+}
+
+// ended turns a context's end into a fault.
+func ended(err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.New(fault.Timeout, "deadline_exceeded", "the request's time was over before its answer was ready; ask again, or raise limits.timeout").Wrap(err)
+	case errors.Is(err, context.Canceled):
+		return fault.New(fault.Canceled, "client_closed", "the caller went away").Wrap(err)
+	}
+	return err
+}
