@@ -1,0 +1,146 @@
+package gateway
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is gateway.yaml. Every key is also an environment variable: GATEWAY_ and the path in capitals, sections joined by two
+// underscores, such as GATEWAY_TRITON__ENDPOINTS. The zero value is not useful; start from DefaultConfig.
+type Config struct {
+	Listen          Listen   `yaml:"listen" json:"listen,omitempty" envPrefix:"LISTEN__" jsonschema_description:"Addresses that the gateway answers on."`
+	ModelRepository string   `yaml:"model_repository" json:"model_repository,omitempty" env:"MODEL_REPOSITORY" jsonschema_description:"Folder in Triton's layout. With Triton endpoints it is only read for task.yaml, labels and samples."`
+	Triton          Triton   `yaml:"triton" json:"triton,omitempty" envPrefix:"TRITON__" jsonschema_description:"Tritons to call. None: the embedded engine runs the model repository."`
+	Embedded        Embedded `yaml:"embedded" json:"embedded,omitempty" envPrefix:"EMBEDDED__" jsonschema_description:"The ONNX Runtime inside the gateway."`
+	Cache           Cache    `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
+	Limits          Limits   `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
+	Log             Log      `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
+
+	// Insecure allows a public listen address while no authentication is configured. It is a flag of serve, not a key.
+	Insecure bool `yaml:"-" json:"-"`
+}
+
+// Listen holds the addresses, as host:port.
+type Listen struct {
+	HTTP  string `yaml:"http" json:"http,omitempty" env:"HTTP" jsonschema_description:"REST, the page and the docs. Default localhost:8080."`
+	Admin string `yaml:"admin" json:"admin,omitempty" env:"ADMIN" jsonschema_description:"Admin routes, metrics and pprof. Empty: no admin listener. Default localhost:9090."`
+}
+
+// Triton names the servers that run the models.
+type Triton struct {
+	Endpoints []string          `yaml:"endpoints" json:"endpoints,omitempty" env:"ENDPOINTS" jsonschema_description:"host:port of Triton's gRPC port, or grpcs://host:port for TLS."`
+	Metrics   []string          `yaml:"metrics" json:"metrics,omitempty" env:"METRICS" jsonschema_description:"URLs of Triton's Prometheus metrics, one for each endpoint in the same order; optional. They show a reload even where other clients call Triton directly."`
+	Headers   map[string]Secret `yaml:"headers" json:"headers,omitempty" env:"HEADERS" jsonschema_description:"gRPC metadata sent with every call."`
+	CA        string            `yaml:"ca" json:"ca,omitempty" env:"CA" jsonschema_description:"PEM file with the authorities for grpcs endpoints. Default: the system's."`
+}
+
+// Embedded steers the ONNX Runtime in this process.
+type Embedded struct {
+	Library string `yaml:"library" json:"library,omitempty" env:"LIBRARY" jsonschema_description:"Path of libonnxruntime.so. Default: beside the binary, then .cache/onnxruntime, then the system's."`
+	Threads int    `yaml:"threads" json:"threads,omitempty" env:"THREADS" jsonschema_description:"Threads that one inference may use. 0 means 1."`
+}
+
+// Cache says where answers are kept and for how long.
+type Cache struct {
+	Memory  ByteSize      `yaml:"memory" json:"memory,omitempty" env:"MEMORY" jsonschema_description:"Memory for answers and tensors, such as 256MiB; 0 turns the memory tier off."`
+	Redis   Secret        `yaml:"redis" json:"redis,omitempty" env:"REDIS" jsonschema_description:"redis://, rediss:// (TLS) or unix:// URL of a Redis shared between gateways; empty: none."`
+	RedisCA string        `yaml:"redis_ca" json:"redis_ca,omitempty" env:"REDIS_CA" jsonschema_description:"PEM file with the authorities for a rediss URL. Default: the system's."`
+	TTL     time.Duration `yaml:"ttl" json:"ttl,omitempty" env:"TTL" jsonschema:"type=string" jsonschema_description:"How long an answer is kept where its model does not say, such as 1h."`
+}
+
+// Limits bound what a request may cost. Zero means the default.
+type Limits struct {
+	Body    ByteSize      `yaml:"body" json:"body,omitempty" env:"BODY" jsonschema_description:"Largest request body. Default 64MiB."`
+	Bodies  ByteSize      `yaml:"bodies" json:"bodies,omitempty" env:"BODIES" jsonschema_description:"Largest sum of the request bodies held at one time; above it the gateway answers 429. Default 512MiB."`
+	Pixels  int           `yaml:"pixels" json:"pixels,omitempty" env:"PIXELS" jsonschema_description:"Largest picture, width times height times frames. Default 50000000."`
+	Side    int           `yaml:"side" json:"side,omitempty" env:"SIDE" jsonschema_description:"Largest width and largest height of a picture. Default 16384."`
+	Items   int           `yaml:"items" json:"items,omitempty" env:"ITEMS" jsonschema_description:"Most images or rows in one call. Default 256."`
+	Timeout time.Duration `yaml:"timeout" json:"timeout,omitempty" env:"TIMEOUT" jsonschema:"type=string" jsonschema_description:"Longest time that a request may take. Default 30s."`
+	Workers int           `yaml:"workers" json:"workers,omitempty" env:"WORKERS" jsonschema_description:"Pictures decoded at one time. Default: the number of processors."`
+	Queue   int           `yaml:"queue" json:"queue,omitempty" env:"QUEUE" jsonschema_description:"Pictures that may wait for a worker; above it the gateway answers 429. Default 256."`
+}
+
+// Log steers the log.
+type Log struct {
+	Level  string `yaml:"level" json:"level,omitempty" env:"LEVEL" jsonschema:"enum=debug,enum=info,enum=warn,enum=error" jsonschema_description:"Default info."`
+	Format string `yaml:"format" json:"format,omitempty" env:"FORMAT" jsonschema:"enum=text,enum=json" jsonschema_description:"Default text on a terminal, json otherwise."`
+}
+
+// DefaultConfig serves ./model_repository on this machine alone, without Triton and Redis.
+func DefaultConfig() Config {
+	return Config{
+		Listen:          Listen{HTTP: "localhost:8080", Admin: "localhost:9090"},
+		ModelRepository: "./model_repository",
+		Cache:           Cache{Memory: 256 << 20, TTL: time.Hour},
+		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
+			Timeout: 30 * time.Second, Queue: 256},
+		Log: Log{Level: "info"},
+	}
+}
+
+// ByteSize is a number of bytes; in text a number with an optional unit: B, KB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024).
+type ByteSize int64
+
+var units = []struct { // longest names first: B ends them all
+	name   string
+	factor float64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}}
+
+// UnmarshalText reads a size such as 256MiB.
+func (b *ByteSize) UnmarshalText(text []byte) error {
+	number, factor := strings.TrimSpace(string(text)), 1.0
+	for _, u := range units {
+		if head, ok := strings.CutSuffix(number, u.name); ok {
+			number, factor = strings.TrimSpace(head), u.factor
+			break
+		}
+	}
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(v >= 0) || v*factor > 1<<62 {
+		return fmt.Errorf("%q is not a size; write a number and a unit, such as 64MiB", text)
+	}
+	*b = ByteSize(v * factor)
+	return nil
+}
+
+// MarshalText writes the largest unit of 1024 that leaves a whole number.
+func (b ByteSize) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// String is MarshalText's text.
+func (b ByteSize) String() string {
+	for _, u := range []struct {
+		name   string
+		factor ByteSize
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if b != 0 && b%u.factor == 0 {
+			return strconv.FormatInt(int64(b/u.factor), 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(b), 10) + "B"
+}
+
+// Secret is a text that must not be printed. Its own type keeps it out of logs and of config print.
+type Secret string
+
+// String hides the password of a URL, and everything of any other text.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	scheme, rest, ok := strings.Cut(string(s), "://")
+	if !ok {
+		return "*****"
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = "*****" + rest[at:]
+	}
+	return scheme + "://" + rest
+}
+
+// MarshalText is String: what is written out is masked.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// GoString keeps %#v from showing the secret.
+func (s Secret) GoString() string { return s.String() }
