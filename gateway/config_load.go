@@ -20,6 +20,11 @@ const envPrefix = "GATEWAY_"
 // LoadConfig reads defaults, then the YAML file (path may be empty: none), then environ, which is what os.Environ gives.
 // Unknown keys and variables are refused; a fault of the file is shown with line and caret; all faults are joined.
 func LoadConfig(path string, environ []string) (Config, error) {
+	return LoadConfigWith(path, environ, func(*Config) {})
+}
+
+// LoadConfigWith is LoadConfig with a last word before validation: what the command line sets.
+func LoadConfigWith(path string, environ []string, last func(*Config)) (Config, error) {
 	c := DefaultConfig()
 	if path != "" {
 		data, err := os.ReadFile(path)
@@ -33,6 +38,7 @@ func LoadConfig(path string, environ []string) (Config, error) {
 	if err := c.overlay(environ); err != nil {
 		return c, fmt.Errorf("config: environment: %w", err)
 	}
+	last(&c)
 	return c, c.Validate()
 }
 

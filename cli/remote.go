@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"triton-gateway/gateway"
+)
+
+// defaultURL is where `serve` listens by default.
+const defaultURL = "http://localhost:8080"
+
+// remote talks to a gateway: the one at a URL or, where none is named and none runs here, one started inside this process.
+type remote struct {
+	url    string
+	client *http.Client
+	close  func()
+}
+
+// reach finds the gateway. url is --url's value; "" means the local one, started in this process if none runs.
+func reach(ctx context.Context, e *Env, f configFlags, url string) (*remote, error) {
+	client := &http.Client{Timeout: 2 * time.Minute}
+	if url != "" {
+		return &remote{strings.TrimRight(url, "/"), client, func() {}}, nil
+	}
+	if f.Config == "" && f.ModelRepository == "" && len(f.Triton) == 0 && listening("localhost:8080") {
+		return &remote{defaultURL, client, func() {}}, nil
+	}
+	c, err := f.load(e, func(c *gateway.Config) {
+		c.Listen = gateway.Listen{HTTP: "127.0.0.1:0"}
+		c.Log.Level = "error"
+	})
+	if err != nil {
+		return nil, err
+	}
+	g, err := gateway.New(ctx, c, gateway.Build{Version: e.Version, Commit: e.Commit}, logger(e, c.Log))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- g.Run(ctx) }()
+	return &remote{"http://" + g.Addr(), client, func() {
+		cancel()
+		<-done
+		g.Close()
+	}}, nil
+}
+
+func listening(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// call sends a request and gives the answer's body. A problem document becomes an error that reads as a sentence.
+func (r *remote) call(ctx context.Context, method, path, contentType string, body io.Reader) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, r.url+path, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, nil, fmt.Errorf("no gateway answers at %s; start one with `triton-gateway serve`", r.url)
+		}
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<30))
+	if err != nil {
+		return nil, nil, err
+	}
+	if resp.StatusCode >= 400 {
+		return nil, nil, problem(resp, data)
+	}
+	return data, resp.Header, nil
+}
+
+func problem(resp *http.Response, data []byte) error {
+	var p struct {
+		Code, Detail string
+		Errors       []struct{ Location, Message string }
+	}
+	if json.Unmarshal(data, &p) != nil || p.Code == "" {
+		return fmt.Errorf("%s", resp.Status)
+	}
+	text := fmt.Sprintf("%s (%d): %s", p.Code, resp.StatusCode, p.Detail)
+	for _, f := range p.Errors {
+		text += fmt.Sprintf("\n  %s: %s", f.Location, f.Message)
+	}
+	return errors.New(text)
+}

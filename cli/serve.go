@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"triton-gateway/gateway"
+)
+
+type serveCmd struct {
+	configFlags
+	HTTP     string `placeholder:"HOST:PORT" help:"Address of the public listener (listen.http)."`
+	Admin    string `placeholder:"HOST:PORT" help:"Address of the admin listener (listen.admin); 'none' for no admin listener."`
+	Insecure bool   `help:"Allow an address that other machines can reach although nobody has to authenticate."`
+}
+
+// Run serves until ctx ends, then lets running requests finish.
+func (s *serveCmd) Run(ctx context.Context, e *Env) error {
+	c, err := s.load(e, func(c *gateway.Config) {
+		c.Insecure = s.Insecure
+		if s.HTTP != "" {
+			c.Listen.HTTP = s.HTTP
+		}
+		if s.Admin == "none" {
+			c.Listen.Admin = ""
+		} else if s.Admin != "" {
+			c.Listen.Admin = s.Admin
+		}
+	})
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(ctx, c, gateway.Build{Version: e.Version, Commit: e.Commit}, logger(e, c.Log))
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	fmt.Fprint(e.Out, g.Banner())
+	return g.Run(ctx)
+}
