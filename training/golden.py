@@ -80,6 +80,16 @@ def answers(model, data, task):
     return out
 
 
+def digit_rows(task):
+    """rows.json of digits: held-out rows and what ONNX Runtime answers for them."""
+    import digits
+    import tabular
+    held, truth = digits.split()[1]
+    scores = pipeline.softmax(onnxfile.session(pipeline.REPOSITORY / "digits" / "1" / "model.onnx")(held[:60, None]))
+    tabular.write_rows("digits", [{"row": x.ravel().tolist(), "prediction": task["labels"][int(p.argmax())], "probabilities": p.round(7).tolist(),
+                                   "truth": task["labels"][t]} for x, p, t in zip(held[:60], scores, truth)])
+
+
 def write(model):
     """Draws the pictures again (same bytes for the same seed and libraries) and writes expected.json."""
     if model not in PICTURES:
@@ -91,6 +101,8 @@ def write(model):
         data = encode(name, picture(model, seed, size, what))
         (folder / name).write_bytes(data)
         files[name] = {"holds": what.split()} | answers(model, data, task)
+    if model == "digits":
+        digit_rows(task)
     made = {"onnxruntime": onnxruntime.__version__, "pillow": PIL.__version__, "opencv": cv2.__version__, "numpy": np.__version__}
     note = ("pixels_sha256: uint8 pixels (height, width, channel) after decode (Pillow), resize, pad and crop. "
             "tensor_sha256: little-endian float32 NCHW; scale, mean and std are float32 steps in that order.")
