@@ -42,7 +42,7 @@ test: build parts lint ## install what the tests need, and run all of them: with
 .PHONY: lint
 lint: deps ## go vet and gofmt
 	@echo '==> gofmt, go vet'
-	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 -r ls -d 2>/dev/null | xargs -r gofmt -l); \
+	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print0 | xargs -0 -r gofmt -l); \
 	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	CGO_ENABLED=0 go vet ./...
 	go vet -tags $(TAGS) ./...

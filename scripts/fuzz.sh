@@ -5,14 +5,13 @@ set -euo pipefail
 
 time=$1 tags=$2
 shift 2
-listing=$(go test -tags "$tags" -run '^$' -list '^Fuzz' -json "$@" | grep -E '"Action":"output".*"Output":"Fuzz[A-Za-z0-9_]+\\n"' || true)
+listing=$(go test -tags "$tags" -run '^$' -list '^Fuzz' -json "$@")
+tests=$(sed -nE 's/.*"Action":"output","Package":"([^"]+)","Output":"(Fuzz[A-Za-z0-9_]+)\\n".*/\1 \2/p' <<<"$listing")
 count=0
-while IFS= read -r line; do
-  [ -n "$line" ] || continue
-  package=$(sed -E 's/.*"Package":"([^"]+)".*/\1/' <<<"$line")
-  name=$(sed -E 's/.*"Output":"(Fuzz[A-Za-z0-9_]+)\\n".*/\1/' <<<"$line")
+while read -r package name; do
+  [ -n "$name" ] || continue
   echo "==> $package $name"
   go test -tags "$tags" -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$package"
   count=$((count + 1))
-done <<<"$listing"
+done <<<"$tests"
 echo "$count fuzz tests ran for $time each"
