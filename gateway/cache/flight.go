@@ -1,0 +1,172 @@
+package cache
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"triton-gateway/internal/fault"
+)
+
+// sharing says who may wait for a flight.
+type sharing uint8
+
+const (
+	share   sharing = iota // join a running flight, or start one that others join
+	lead                   // start one, that others may join where none is running
+	private                // start one that nobody joins
+)
+
+// work is what a flight runs, once, for all who wait.
+type work func(ctx context.Context) ([]byte, Outcome, error)
+
+// flights are the computations under way. A flight runs on a goroutine and a context of its own, with the values of the caller that
+// started it; it outlives that caller while anybody waits, and is cancelled when the last one leaves.
+type flights struct {
+	log     *slog.Logger
+	timeout time.Duration
+	joined  atomic.Uint64 // answers given by another caller's flight
+
+	mu      sync.Mutex
+	running map[Key]*flight
+	count   int // of all flights, private ones too
+}
+
+type flight struct {
+	key    Key
+	parent *flight // the flight in whose computation this one was asked for
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	waiters int // guarded by flights.mu
+
+	done    chan struct{} // closed when the fields below are final
+	value   []byte
+	outcome Outcome
+	err     error
+}
+
+type flightKey struct{}
+
+func newFlights(timeout time.Duration, log *slog.Logger) *flights {
+	return &flights{log: log, timeout: timeout, running: map[Key]*flight{}}
+}
+
+// do gives the result of the key's flight. It returns early when ctx ends or the flight's deadline passes.
+func (fs *flights) do(ctx context.Context, key Key, how sharing, run work) ([]byte, Outcome, error) {
+	if ctx.Err() != nil {
+		return nil, Outcome{}, ended(ctx)
+	}
+	f, follower := fs.board(ctx, key, how, run)
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	case <-f.ctx.Done(): // done is closed first, so this alone is the flight's deadline
+	}
+	select {
+	case <-f.done: // the result goes first, whatever else has ended
+	default:
+		fs.leave(f)
+		if ctx.Err() != nil {
+			return nil, Outcome{}, ended(ctx)
+		}
+		return nil, Outcome{}, fault.New(fault.Timeout, "deadline_exceeded",
+			"the answer took longer than %v; raise cache.flight_timeout if the model needs it", fs.timeout)
+	}
+	if f.err != nil {
+		return nil, Outcome{}, f.err
+	}
+	if follower {
+		fs.joined.Add(1)
+		return f.value, Outcome{Hit: true, Detail: "shared"}, nil
+	}
+	return f.value, f.outcome, nil
+}
+
+// board joins the key's flight or starts one.
+func (fs *flights) board(ctx context.Context, key Key, how sharing, run work) (f *flight, follower bool) {
+	within, _ := ctx.Value(flightKey{}).(*flight)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	other := fs.running[key]
+	if other != nil && how == share && !within.inside(other) {
+		other.waiters++
+		return other, true
+	}
+	f = &flight{key: key, parent: within, waiters: 1, done: make(chan struct{})}
+	values := context.WithValue(context.WithoutCancel(ctx), flightKey{}, f)
+	f.ctx, f.cancel = context.WithTimeout(values, fs.timeout)
+	if other == nil && how != private {
+		fs.running[key] = f
+	}
+	fs.count++
+	go fs.fly(f, run)
+	return f, false
+}
+
+// inside reports whether f was started, at any depth, by other's computation: other cannot end before f does, so f must not wait for it.
+func (f *flight) inside(other *flight) bool {
+	for ; f != nil; f = f.parent {
+		if f == other {
+			return true
+		}
+	}
+	return false
+}
+
+// leave takes one waiter off a flight. The last one cancels it, and takes it out of the list so that nobody joins what is ending.
+func (fs *flights) leave(f *flight) {
+	fs.mu.Lock()
+	f.waiters--
+	last := f.waiters == 0
+	if last || f.ctx.Err() != nil {
+		fs.remove(f)
+	}
+	fs.mu.Unlock()
+	if last {
+		f.cancel()
+	}
+}
+
+// remove needs mu.
+func (fs *flights) remove(f *flight) {
+	if fs.running[f.key] == f {
+		delete(fs.running, f.key)
+	}
+}
+
+func (fs *flights) fly(f *flight, run work) {
+	returned := false
+	defer func() {
+		if !returned {
+			reason := recover() // nil: the goroutine was ended by runtime.Goexit
+			fs.log.Error("a computation panicked", "panic", reason, "stack", string(debug.Stack()))
+			f.value, f.err = nil, fault.New(fault.Internal, "internal", "the answer could not be computed; the log has the cause")
+		}
+		fs.mu.Lock()
+		fs.remove(f)
+		fs.count--
+		fs.mu.Unlock()
+		close(f.done)
+		f.cancel()
+	}()
+	f.value, f.outcome, f.err = run(f.ctx)
+	returned = true
+}
+
+func (fs *flights) underway() int {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.count
+}
+
+// ended turns the end of a caller's context into a kind of failure; errors.Is still finds the context's own error.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != context.Canceled {
+		return fault.New(fault.Timeout, "deadline_exceeded", "the request's deadline passed before its answer was ready; allow more time").Wrap(err)
+	}
+	return fault.New(fault.Canceled, "client_closed", "the caller left before the answer was ready").Wrap(ctx.Err())
+}
