@@ -129,7 +129,7 @@ func TestServersEndWithAKilledTestProcess(t *testing.T) {
 
 	var addr string
 	child := Start(t, Command{
-		Path: os.Args[0], Args: []string{"-test.run=^" + t.Name() + "$"}, Env: append(os.Environ(), "PARTS_TEST_CHILD=1"),
+		Path: os.Args[0], Args: []string{"-test.run=^" + t.Name() + "$"}, Env: append(os.Environ(), "PARTS_TEST_CHILD=1", "TMPDIR="+t.TempDir()),
 		Ready: func(line string) bool {
 			var found bool
 			addr, found = strings.CutPrefix(line, "redis ")

@@ -9,6 +9,13 @@ import (
 	"testing"
 )
 
+// startAttempts is how often a start is tried that failed by bad luck.
+const startAttempts = 3
+
+// transient is true for the one way in which this Triton ends on a crowded machine: its Python backend gives up when a
+// lock that it shares with a model's process is not free within ten seconds.
+func transient(err error) bool { return strings.Contains(err.Error(), "lock_exception") }
+
 // TritonServer is a real Triton Inference Server, with an `onnxruntime` and a `python` backend. The addresses stay the same
 // over a restart. Its methods are for one goroutine at a time; the addresses may be read by all.
 type TritonServer struct {
@@ -51,7 +58,7 @@ func StartTriton(repository string, options ...TritonOption) (*TritonServer, err
 	}
 	for attempt := 1; ; attempt++ {
 		server, err := startTriton(install, repository, settings)
-		if err == nil || attempt == settings.attempts || !strings.Contains(err.Error(), "already in use") {
+		if err == nil || attempt == startAttempts || !(transient(err) || strings.Contains(err.Error(), "already in use")) {
 			return server, err
 		}
 	}
@@ -80,6 +87,8 @@ func startTriton(install tritonInstall, repository string, settings tritonSettin
 		"--grpc-address=127.0.0.1", "--http-address=127.0.0.1", "--metrics-address=127.0.0.1",
 		"--grpc-port=" + strconv.Itoa(ports[0]), "--http-port=" + strconv.Itoa(ports[1]), "--metrics-port=" + strconv.Itoa(ports[2]),
 		"--allow-gpu-metrics=false",
+		// Completing a config.pbtxt costs a process per version, and the Python backend could complete none.
+		"--disable-auto-complete-config",
 		"--backend-config=python,shm-region-prefix-name=" + s.shm, "--backend-config=onnxruntime,shm-region-prefix-name=" + s.shm,
 		"--exit-on-error=" + strconv.FormatBool(settings.exitOnErr),
 	}
@@ -100,22 +109,26 @@ func (s *TritonServer) Restart() error {
 	if err := s.Stop(); err != nil {
 		return err
 	}
-	s.clearShm()
-	process, err := start(s.command)
-	if err != nil {
-		return err
+	for attempt := 1; ; attempt++ {
+		s.clearShm()
+		process, err := start(s.command)
+		if err == nil {
+			s.output.remove()
+			s.Process = process
+			return nil
+		}
+		if attempt == startAttempts || !transient(err) {
+			return err
+		}
 	}
-	s.output.remove()
-	s.Process = process
-	return nil
 }
 
-// Close ends it and removes all that it left behind.
+// Close ends it and removes all that it left behind. It does not ask first: a Triton takes three seconds to end in peace.
 func (s *TritonServer) Close() error {
-	err := s.Stop()
+	s.Kill()
 	s.output.remove()
 	s.sweep()
-	return err
+	return nil
 }
 
 func (s *TritonServer) sweep() {

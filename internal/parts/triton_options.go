@@ -12,12 +12,11 @@ type TritonOption func(*tritonSettings)
 type tritonSettings struct {
 	args      []string // beyond the fixed ones
 	control   []string // how models come and go
-	attempts  int      // with other ports, after one was taken in between
 	exitOnErr bool     // whether a model that cannot be loaded ends the start
 }
 
 func newTritonSettings(options []TritonOption) tritonSettings {
-	s := tritonSettings{control: []string{"--model-control-mode=explicit", "--load-model=*"}, attempts: 3, exitOnErr: true}
+	s := tritonSettings{control: []string{"--model-control-mode=explicit", "--load-model=*"}, exitOnErr: true}
 	for _, option := range options {
 		option(&s)
 	}
