@@ -210,3 +210,39 @@ func BenchmarkAcquire(b *testing.B) {
 		}
 	})
 }
+
+// TestTurnAndDepartureAtOnce: a place given to a caller that leaves at the same moment is not lost.
+func TestTurnAndDepartureAtOnce(t *testing.T) {
+	l, b := New(1, 1), NewBytes(1)
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			_, _, _ = l.Acquire(t.Context())
+			_, _ = b.Acquire(t.Context(), 1)
+			go func() {
+				if release, _, err := l.Acquire(ctx); err == nil {
+					release()
+				}
+			}()
+			go func() {
+				if release, err := b.Acquire(ctx, 1); err == nil {
+					release()
+				}
+			}()
+			synctest.Wait()
+			l.mu.Lock() // both see the end of ctx only after they have been given the place
+			b.mu.Lock()
+			cancel()
+			l.running--
+			l.admit()
+			b.used--
+			b.admit()
+			b.mu.Unlock()
+			l.mu.Unlock()
+			synctest.Wait()
+			if l.Stats().Running != 0 || b.Stats().Used != 0 {
+				t.Fatalf("%+v, %+v", l.Stats(), b.Stats())
+			}
+		})
+	}
+}
