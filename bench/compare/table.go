@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// row is one line of the table.
+type row struct {
+	picture picture
+	kind    string
+	target  string
+	figure  figure
+}
+
+// peerName is the target that the others are compared with.
+const peerName = "FastAPI peer, form"
+
+// writeTable writes the figures with their ratio to the peer's CPU.
+func writeTable(s settings, rows []row) error {
+	peer := map[string]float64{}
+	for _, r := range rows {
+		if r.target == peerName {
+			peer[r.picture.name+r.kind] = r.figure.cpu.Seconds()
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Side by side\n\nWritten by `make bench` (`go run ./bench/compare -rounds %d -duration %s -connections %d`): medians of %d rounds, the targets in turn, on %d cores that also\n",
+		s.rounds, s.duration, s.connections, s.rounds, runtime.NumCPU())
+	b.WriteString("carry the load generator, Redis and a real Triton 2.51.0. CPU is user and system time of the serving processes alone for one request. Only the\nratios carry over to other machines.\n\n")
+	b.WriteString("| picture | bytes | kind | target | CPU per request | against the peer | requests/s | p50 |\n|---|---|---|---|---|---|---|---|\n")
+	for _, r := range rows {
+		ratio := "-"
+		if p := peer[r.picture.name+r.kind]; p > 0 && r.figure.cpu > 0 {
+			ratio = fmt.Sprintf("1/%.2f", p/r.figure.cpu.Seconds())
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %.0f us | %s | %.0f | %.2f ms |\n", r.picture.name, len(r.picture.data), r.kind, r.target,
+			r.figure.cpu.Seconds()*1e6, ratio, r.figure.rate, r.figure.p50.Seconds()*1e3)
+	}
+	return os.WriteFile(s.out, []byte(b.String()), 0o644)
+}
