@@ -18,6 +18,7 @@ FUZZ_TIME    ?= 30s
 PACKAGES     ?= ./...
 # Arguments of `make run`: make run ARGS="--triton localhost:8001"
 ARGS         ?=
+MODELS       ?=
 
 .PHONY: help
 help: ## list the targets
@@ -33,11 +34,16 @@ build: deps ## install what the build needs, and build bin/triton-gateway
 	install -C -m 644 .cache/onnxruntime/libonnxruntime.so bin/libonnxruntime.so
 
 .PHONY: test
-test: build parts lint ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
+test: build parts lint test-training ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
 	@echo '==> tests without cgo, OpenCV and real parts'
 	CGO_ENABLED=0 TRITON_GATEWAY_PARTS=off go test -count=1 -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@echo '==> all tests, with the race detector and real parts'
 	TRITON_GATEWAY_REQUIRE_PARTS=1 go test -race -count=1 -timeout $(TEST_TIMEOUT) -tags $(TEST_TAGS) $(PACKAGES)
+
+.PHONY: test-training
+test-training: train-venv ## test the scripts that train the demo models
+	@echo '==> tests of the training scripts'
+	.cache/train/bin/python -m unittest discover -s training
 
 .PHONY: lint
 lint: deps ## go vet and gofmt
@@ -56,14 +62,17 @@ bench: build parts ## run the benchmarks side by side with a FastAPI service and
 	bench/run.sh
 
 .PHONY: models
-models: ## train the demo models anew, by the scripts in training/
-	$(INSTALL)/venv.sh train requirements/train.txt
-	.cache/train/bin/python training/train.py
+models: train-venv ## train the demo models anew, by the scripts in training/ (MODELS="iris shapes:2" for some)
+	.cache/train/bin/python training/train.py $(MODELS)
 
 .PHONY: goldens
-goldens: ## make the expected values of the tests anew, by Pillow, OpenCV and scikit-learn
-	$(INSTALL)/venv.sh train requirements/train.txt
-	set -- $$(git ls-files '*/goldens.py'); for script; do .cache/train/bin/python "$$script"; done
+goldens: train-venv ## make the tests' expected values anew, by Pillow, OpenCV and scikit-learn
+	.cache/train/bin/python training/train.py --golden
+	set -- $$(git ls-files '*/goldens.py'); for script; do echo "==> $$script"; .cache/train/bin/python "$$script"; done
+
+.PHONY: train-venv
+train-venv:
+	@$(INSTALL)/venv.sh train training/requirements.txt
 
 .PHONY: deps
 deps: ## install what the build needs: OpenCV's headers, ONNX Runtime
