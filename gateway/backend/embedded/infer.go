@@ -1,0 +1,109 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/backend/embedded/ort"
+	"triton-gateway/internal/fault"
+)
+
+// Infer runs one model. At most as many runs of a version go on at the same time as its instance groups say, and at most as
+// many threads run as Config.Threads says; others wait in the order in which they came, until their ctx ends.
+//
+// When ctx ends while the model runs, Infer returns after the operator that is being computed: until then ONNX Runtime reads the
+// request's tensors.
+func (e *Engine) Infer(ctx context.Context, r *backend.Request) (*backend.Response, error) {
+	e.life.RLock()
+	defer e.life.RUnlock()
+	run, err := e.find(r.Model, r.Version)
+	if err != nil {
+		return nil, err
+	}
+	defer run.release()
+	p, err := newPlan(run, r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.base, cancel)()
+	select {
+	case run.slots <- struct{}{}:
+		defer func() { <-run.slots }()
+	case <-ctx.Done():
+		return nil, e.ended(ctx, r)
+	}
+	if e.threads.Acquire(ctx, int64(run.threads)) != nil {
+		return nil, e.ended(ctx, r)
+	}
+	defer e.threads.Release(int64(run.threads))
+	out, err := run.session.Run(ctx, p.inputs, p.shapes)
+	switch {
+	case err == nil:
+	case errors.Is(err, ort.ErrStopped):
+		return nil, e.ended(ctx, r)
+	case errors.Is(err, ort.ErrOutput):
+		return nil, contract(r, "%s", errors.Unwrap(err)).Wrap(err)
+	default:
+		return nil, fault.New(fault.Upstream, "upstream_error", "model '%s' version %s failed: %s", r.Model, r.Version, short(err)).Wrap(err)
+	}
+	outputs, err := p.answer(out)
+	if err != nil {
+		return nil, err
+	}
+	return &backend.Response{Version: r.Version, Epoch: run.epoch, Outputs: outputs}, nil
+}
+
+// find gives a claim on the load that serves a version now.
+func (e *Engine) find(name, version string) (*loaded, error) {
+	for {
+		m, ok := (*e.shown.Load())[name]
+		switch {
+		case e.closed:
+			return nil, unavailable("the embedded engine is closed")
+		case !ok:
+			return nil, unknownModel(name)
+		}
+		v, status := m.version(version)
+		switch {
+		case v != nil && v.run.retain():
+			return v.run, nil
+		case v != nil: // replaced since: look again
+		case status != nil:
+			return nil, unavailable("model '%s' version %s is not at ready state: %s", name, version, status.Reason)
+		case len(m.ready) == 0:
+			return nil, unavailable("model '%s' has no available versions: %s", name, m.reason())
+		default:
+			return nil, fault.New(fault.NotFound, "version_not_found", "Request for unknown model: '%s' version %s is not found", name, version)
+		}
+	}
+}
+
+// ended tells why ctx has ended.
+func (e *Engine) ended(ctx context.Context, r *backend.Request) error {
+	switch {
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return fault.New(fault.Timeout, "deadline_exceeded", "the deadline passed before model '%s' had answered", r.Model).Wrap(ctx.Err())
+	case e.base.Err() != nil:
+		return unavailable("the embedded engine is closed").Wrap(ctx.Err())
+	}
+	return fault.New(fault.Canceled, "client_closed", "the request was given up before model '%s' had answered", r.Model).Wrap(ctx.Err())
+}
+
+func contract(r *backend.Request, format string, args ...any) *fault.Error {
+	f := fault.New(fault.Contract, "upstream_contract", format, args...)
+	f.Detail = "model '" + r.Model + "' version " + r.Version + " does not keep to its config: " + f.Detail
+	return f
+}
+
+// short cuts a library's text to what fits a line.
+func short(err error) string {
+	const most = 300
+	if s := err.Error(); len(s) > most {
+		return strconv.Quote(s[:most]) + "..."
+	}
+	return err.Error()
+}
