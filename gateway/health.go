@@ -1,0 +1,51 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"triton-gateway/internal/fault"
+)
+
+// live says that the process answers. It depends on nothing else: restarting the gateway does not mend a broken Triton.
+func (s *server) live(c *gin.Context) {
+	c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+type readiness struct {
+	Status string           `json:"status"`
+	Models []modelReadiness `json:"models"`
+}
+
+type modelReadiness struct {
+	Name   string `json:"name"`
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// ready says whether requests should be sent here: the catalog has been read, and at least one model can answer.
+func (s *server) ready(c *gin.Context) error {
+	if s.draining.Load() {
+		return fault.New(fault.Draining, "draining", "this gateway is shutting down")
+	}
+	if !s.models.Loaded() {
+		return fault.New(fault.Unavailable, "backend_unavailable", "the models have not been read yet")
+	}
+	doc := readiness{Status: "ready", Models: []modelReadiness{}}
+	count := 0
+	for _, m := range s.models.List() {
+		r := modelReadiness{Name: m.Name, Ready: m.ready(), Reason: m.reason()}
+		if r.Ready {
+			count++
+		}
+		doc.Models = append(doc.Models, r)
+	}
+	status := http.StatusOK
+	if count == 0 {
+		doc.Status, status = "no model is ready", http.StatusServiceUnavailable
+		c.Header("Retry-After", "1")
+	}
+	c.JSON(status, doc)
+	return nil
+}

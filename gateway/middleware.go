@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/oklog/ulid/v2"
+
+	"triton-gateway/internal/fault"
+)
+
+const headerRequestID = "X-Request-Id"
+
+// state is what is kept of one request for its log line and metrics. It is the ResponseWriter below gin's, pooled, so that
+// the whole chain costs no allocation of its own. It must not be used after the request.
+type state struct {
+	http.ResponseWriter
+	started time.Time
+	id      string
+	route   string // template of the path; "" before a route has been found
+	model   string // as asked for
+	code    string // of the problem, if there was one
+	cause   error  // of a status >= 500
+	cached  string // Cache-Status in short: hit, miss, ...
+	status  int
+	sent    int64
+	value   [1]string // backs the request id's header
+}
+
+// WriteHeader notes the status.
+func (st *state) WriteHeader(status int) {
+	if st.status == 0 || st.status < 200 {
+		st.status = status
+	}
+	st.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts the bytes.
+func (st *state) Write(b []byte) (int, error) {
+	if st.status == 0 {
+		st.status = http.StatusOK
+	}
+	n, err := st.ResponseWriter.Write(b)
+	st.sent += int64(n)
+	return n, err
+}
+
+// Flush sends what is buffered, where the server can.
+func (st *state) Flush() { _ = http.NewResponseController(st.ResponseWriter).Flush() }
+
+// Unwrap gives the server's own writer, for http.ResponseController.
+func (st *state) Unwrap() http.ResponseWriter { return st.ResponseWriter }
+
+// stateOf finds the state that chain put below gin.
+func stateOf(c *gin.Context) *state {
+	if w, ok := c.Writer.(interface{ Unwrap() http.ResponseWriter }); ok {
+		if st, ok := w.Unwrap().(*state); ok {
+			return st
+		}
+	}
+	return &state{} // a handler run without the chain, in a test
+}
+
+func requestID(c *gin.Context) string { return stateOf(c).id }
+
+// chain is what every request goes through: an id, security headers, one log line, metrics, and a panic as a problem document.
+func (s *server) chain(next http.Handler) http.Handler {
+	pool := sync.Pool{New: func() any { return new(state) }}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		st := pool.Get().(*state)
+		*st = state{ResponseWriter: w, started: s.now(), id: acceptID(r.Header)}
+		st.value[0] = st.id
+		h := w.Header()
+		h[headerRequestID] = st.value[:1:1]
+		h["X-Content-Type-Options"] = nosniff
+		s.metrics.inflight.Inc()
+		defer func() {
+			if p := recover(); p != nil {
+				s.recovered(st, r, p)
+			}
+			s.metrics.inflight.Dec()
+			s.finish(st, r)
+			st.ResponseWriter = nil
+			pool.Put(st)
+		}()
+		next.ServeHTTP(st, r)
+	})
+}
+
+var nosniff = []string{"nosniff"}
+
+// acceptID takes the caller's request id if it is harmless in logs and headers, or makes one.
+func acceptID(h http.Header) string {
+	if v := h[headerRequestID]; len(v) == 1 && saneID(v[0]) {
+		return v[0]
+	}
+	return ulid.Make().String()
+}
+
+func saneID(id string) bool {
+	if len(id) < 1 || len(id) > 128 {
+		return false
+	}
+	for i := range len(id) {
+		switch b := id[i]; {
+		case b >= '0' && b <= '9', b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '-', b == '_', b == '.', b == ':', b == '/', b == '+', b == '=':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// recovered answers a panic. What had been sent already cannot be mended: the connection is closed then.
+func (s *server) recovered(st *state, r *http.Request, p any) {
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
+		st.status = statusClientClosed
+		panic(p)
+	}
+	err := fault.New(fault.Internal, "internal", "").Wrap(fmt.Errorf("panic: %v", p))
+	st.code, st.cause = "internal", err
+	s.log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request_id", st.id), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	if st.status != 0 {
+		st.status = http.StatusInternalServerError
+		panic(http.ErrAbortHandler)
+	}
+	writeProblem(st, r, newProblem(err, st.id))
+}
+
+// finish writes the log line and the metrics of a request.
+func (s *server) finish(st *state, r *http.Request) {
+	took := s.now().Sub(st.started)
+	if st.status == 0 {
+		st.status = http.StatusOK
+	}
+	s.metrics.request(st.route, r.Method, st.status, took)
+	level := slog.LevelInfo
+	if st.route == "" || quiet(st.route) {
+		level = slog.LevelDebug
+	}
+	if !s.log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := [...]slog.Attr{
+		slog.String("request_id", st.id),
+		slog.String("method", r.Method),
+		slog.String("path", clip(r.URL.Path)),
+		slog.Int("status", st.status),
+		slog.Duration("took", took),
+		slog.Int64("sent", st.sent),
+		slog.String("model", clip(st.model)),
+		slog.String("cache", st.cached),
+		slog.String("code", st.code),
+	}
+	n := len(attrs)
+	for n > 6 && attrs[n-1].Value.String() == "" {
+		n--
+	}
+	s.log.LogAttrs(r.Context(), level, "request", attrs[:n]...)
+}
+
+// quiet routes are asked all the time by machines; they are logged at debug level.
+func quiet(route string) bool {
+	return route == "/livez" || route == "/readyz" || route == "/metrics"
+}
+
+// mark notes the route's template and the model; it is the first handler of every route.
+func mark(c *gin.Context) {
+	st := stateOf(c)
+	st.route, st.model = c.FullPath(), c.Param("model")
+}
+
+// secure sets what a browser may do with the page and the documentation: nothing but their own files, no framing, no inline script.
+func secure(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}

@@ -1,0 +1,221 @@
+package gateway
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"triton-gateway/gateway/cache"
+	"triton-gateway/internal/fault"
+	"triton-gateway/postprocess"
+)
+
+// optionNames are the options of infer, in the order of the contract. They are taken from the query, from fields of a form and from members of a JSON body.
+const (
+	optTopK = iota
+	optConfidence
+	optIoU
+	optMaxDetections
+	optClasses
+	optCache
+	optionCount
+)
+
+var optionNames = [optionCount]string{"top_k", "confidence", "iou", "max_detections", "classes", "cache"}
+
+// options are the wishes of one call, with the places where they were said.
+type options struct {
+	post  postprocess.Options
+	cache cache.Mode
+	text  [optionCount]string // as given; "" is not given
+	place [optionCount]string // such as "query.top_k"
+}
+
+func optionIndex(name string) int {
+	for i, known := range optionNames {
+		if known == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// set takes one option. The same option may be said twice with the same value, never with two.
+func (o *options) set(index int, place, text string) error {
+	name := optionNames[index]
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return badOption(place+"."+name, "%s is empty; give a value or leave it out", name)
+	}
+	if before := o.place[index]; before != "" {
+		if o.text[index] == text {
+			return nil
+		}
+		return fault.New(fault.Invalid, "invalid_request", "%s is given twice with different values: %s says %q, %s.%s says %q", name, before, clip(o.text[index]), place, name, clip(text)).
+			At(before, "contradicts "+place+"."+name).At(place+"."+name, "contradicts "+before)
+	}
+	o.text[index], o.place[index] = text, place+"."+name
+	return o.parse(index, text)
+}
+
+func (o *options) parse(index int, text string) (err error) {
+	switch index {
+	case optTopK:
+		o.post.TopK, err = o.count(index, text)
+	case optMaxDetections:
+		o.post.MaxDetections, err = o.count(index, text)
+	case optConfidence:
+		o.post.Confidence, err = o.share(index, text)
+	case optIoU:
+		o.post.IoU, err = o.share(index, text)
+	case optClasses:
+		o.post.Classes, err = o.list(text)
+	case optCache:
+		err = o.mode(text)
+	}
+	return err
+}
+
+func (o *options) count(index int, text string) (*int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return nil, badOption(o.place[index], "%s is a whole number of at least 1, not %q", optionNames[index], clip(text))
+	}
+	return &n, nil
+}
+
+func (o *options) share(index int, text string) (*float64, error) {
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(x >= 0 && x <= 1) || strings.ContainsAny(text, "xX_") {
+		return nil, badOption(o.place[index], "%s is a number from 0 to 1, not %q", optionNames[index], clip(text))
+	}
+	return &x, nil
+}
+
+func (o *options) list(text string) ([]string, error) {
+	classes := strings.Split(text, ",")
+	for i := range classes {
+		if classes[i] = strings.TrimSpace(classes[i]); classes[i] == "" {
+			return nil, badOption(o.place[optClasses], "classes is a list of labels with commas between them; entry %d is empty", i+1)
+		}
+	}
+	return classes, nil
+}
+
+func (o *options) mode(text string) error {
+	switch text {
+	case "default":
+		o.cache = cache.Default
+	case "no-cache":
+		o.cache = cache.NoCache
+	case "no-store":
+		o.cache = cache.NoStore
+	default:
+		return badOption(o.place[optCache], "cache is default, no-cache or no-store, not %q", clip(text))
+	}
+	return nil
+}
+
+// fromHeader takes Cache-Control, unless the option cache has been given: that one was written for this service.
+func (o *options) fromHeader(h http.Header) {
+	if o.place[optCache] != "" {
+		return
+	}
+	for _, value := range h["Cache-Control"] {
+		for directive := range strings.SplitSeq(value, ",") {
+			switch strings.ToLower(strings.TrimSpace(directive)) {
+			case "no-store":
+				o.cache = cache.NoStore
+			case "no-cache", "max-age=0":
+				o.cache = max(o.cache, cache.NoCache)
+			}
+		}
+	}
+}
+
+// unknown explains a name that is no option, with the nearest one that is.
+func (o *options) unknown(place, name string, others ...string) error {
+	known := append(others, optionNames[:]...)
+	hint := "known are " + strings.Join(known, ", ")
+	if near := nearest(name, known); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return fault.New(fault.Invalid, "invalid_request", "the %s has no option %q; %s", place, clip(name), hint).At(place+"."+clip(name), "unknown")
+}
+
+func badOption(location, format string, args ...any) error {
+	e := fault.New(fault.Invalid, "invalid_request", format, args...)
+	return e.At(location, e.Detail)
+}
+
+// query is a parsed query in the order in which it came. It keeps empty values and refuses what is not decodable.
+type query []struct{ name, value string }
+
+func parseQuery(raw string) (query, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	var q query
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		var err error
+		if name, err = url.QueryUnescape(name); err == nil {
+			value, err = url.QueryUnescape(value)
+		}
+		if err != nil || strings.Contains(pair, ";") {
+			return nil, badOption("query", "the query has a part that is not decodable: %q", clip(pair))
+		}
+		if len(q) == 4096 {
+			return nil, badOption("query", "the query has more than 4096 parameters")
+		}
+		q = append(q, struct{ name, value string }{name, value})
+	}
+	return q, nil
+}
+
+// clip keeps foreign text short in messages.
+func clip(s string) string {
+	if len(s) > 64 {
+		return strings.ToValidUTF8(s[:61], "") + "..."
+	}
+	return strings.ToValidUTF8(s, "?")
+}
+
+// nearest gives the known name that needs the fewest edits, if they are at most a third of its length (and at least one counts as near).
+func nearest(name string, known []string) string {
+	best, least := "", math.MaxInt
+	if len(name) > 64 {
+		return ""
+	}
+	for _, k := range known {
+		if d := edits(strings.ToLower(name), k); d < least && d <= max(1, len(k)/3) {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance in bytes.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal, row[j] = row[j], min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}

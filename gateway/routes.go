@@ -1,0 +1,159 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"triton-gateway/internal/fault"
+)
+
+// serverDeps is what the HTTP side is made of. All fields are needed.
+type serverDeps struct {
+	Runner  runner
+	Models  modelSource
+	Admin   administrator
+	Bytes   byteBudget // of all bodies in memory at the same time
+	Metrics *metrics
+	Limits  httpLimits
+	Build   buildInfo
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// httpLimits bound one request.
+type httpLimits struct {
+	Body    int64         // bytes
+	Timeout time.Duration // from the end of the body to the answer
+}
+
+// buildInfo says what is running.
+type buildInfo struct {
+	Version string // of the gateway
+	Commit  string
+	Backend string // embedded or triton
+}
+
+// administrator is what the admin routes do.
+type administrator interface {
+	// Purge drops the stored answers of a model, or of all where model is "".
+	Purge(ctx context.Context, model string) error
+	// Reload reads the model repository again, now.
+	Reload(ctx context.Context) error
+}
+
+// server is the HTTP side: it turns requests into calls of the pipeline, and faults into problem documents.
+type server struct {
+	runner   runner
+	models   modelSource
+	admin    administrator
+	bodies   *bodyPool
+	metrics  *metrics
+	stats    *stats
+	limits   httpLimits
+	build    buildInfo
+	log      *slog.Logger
+	now      func() time.Time
+	draining atomic.Bool
+}
+
+// newServer makes the HTTP side.
+func newServer(d serverDeps) *server {
+	return &server{
+		runner:  d.Runner,
+		models:  d.Models,
+		admin:   d.Admin,
+		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes},
+		metrics: d.Metrics,
+		stats:   newStats(d.Now()),
+		limits:  d.Limits,
+		build:   d.Build,
+		log:     d.Log,
+		now:     d.Now,
+	}
+}
+
+// drain makes readyz say no from now on, so that no new traffic is sent here while the rest is finished.
+func (s *server) drain() { s.draining.Store(true) }
+
+// engine makes a bare router that answers what it does not know with problem documents.
+func (s *server) engine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.UseRawPath = true
+	e.UnescapePathValues = true
+	e.NoRoute(s.handle(func(c *gin.Context) error {
+		return fault.New(fault.NotFound, "not_found", "nothing is served at %s; /docs lists what is", clip(c.Request.URL.Path))
+	}))
+	e.NoMethod(s.handle(func(c *gin.Context) error {
+		return fault.New(fault.MethodNotAllowed, "method_not_allowed", "%s is not served at this path; allowed: %s", clip(c.Request.Method), c.Writer.Header().Get("Allow"))
+	}))
+	e.Use(mark)
+	return e
+}
+
+// handler serves the public listener. This is the table of its routes.
+func (s *server) handler() http.Handler {
+	e := s.engine()
+
+	e.POST("/v1/models/:model/infer", s.handle(s.infer))
+	e.GET("/v1/models/:model/infer", s.handle(s.inferRow))
+	e.POST("/v1/models/:model/versions/:version/infer", s.handle(s.infer))
+	e.GET("/v1/models/:model/versions/:version/infer", s.handle(s.inferRow))
+	e.GET("/v1/models/:model/results/:sha256", s.handle(s.byDigest))
+	e.GET("/v1/models/:model/samples/:file", s.handle(s.sample))
+	e.POST("/v1/routes/:model/explain", s.handle(s.explain))
+
+	api := s.typedAPI(e)
+	s.registerModels(api)
+	s.registerRoutes(api)
+	s.registerStats(api)
+	document := s.document(api)
+
+	e.DELETE("/v1/cache", s.handle(s.adminOnly))
+	e.POST("/v1/reload", s.handle(s.adminOnly))
+
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Handle(method, "/livez", s.live)
+		e.Handle(method, "/readyz", s.handle(s.ready))
+		e.Handle(method, "/openapi.json", secure, document)
+	}
+	e.GET("/metrics", s.scrape())
+	s.registerPages(e)
+	return s.chain(e)
+}
+
+// adminHandler serves the admin listener.
+func (s *server) adminHandler() http.Handler {
+	e := s.engine()
+	s.registerAdmin(s.typedAPI(e))
+	e.GET("/livez", s.live)
+	e.GET("/readyz", s.handle(s.ready))
+	e.GET("/metrics", s.scrape())
+	for path, h := range map[string]http.HandlerFunc{
+		"/debug/pprof/":        pprof.Index,
+		"/debug/pprof/cmdline": pprof.Cmdline,
+		"/debug/pprof/profile": pprof.Profile,
+		"/debug/pprof/symbol":  pprof.Symbol,
+		"/debug/pprof/trace":   pprof.Trace,
+	} {
+		e.GET(path, gin.WrapF(h))
+	}
+	for _, name := range []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"} {
+		e.GET("/debug/pprof/"+name, gin.WrapH(pprof.Handler(name)))
+	}
+	return s.chain(e)
+}
+
+func (s *server) scrape() gin.HandlerFunc {
+	return gin.WrapH(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4}))
+}

@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"context"
+	"math"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"triton-gateway/gateway/pipeline"
+)
+
+// stats counts what /v1/stats shows. Prometheus has the same and more; this is for a page that has no Prometheus.
+type stats struct {
+	since  time.Time
+	models sync.Map // name -> *modelStats
+}
+
+// modelStats are the counts of one model since the start.
+type modelStats struct {
+	answers, hits atomic.Int64
+	stages        sync.Map // stage -> *durations
+}
+
+func newStats(since time.Time) *stats { return &stats{since: since} }
+
+// answered counts one item.
+func (s *stats) answered(a *pipeline.Answer, hit bool) {
+	got, ok := s.models.Load(a.Model)
+	if !ok {
+		got, _ = s.models.LoadOrStore(a.Model, new(modelStats))
+	}
+	m := got.(*modelStats)
+	m.answers.Add(1)
+	if hit {
+		m.hits.Add(1)
+	}
+	for _, t := range a.Timings {
+		d, ok := m.stages.Load(t.Stage)
+		if !ok {
+			d, _ = m.stages.LoadOrStore(t.Stage, new(durations))
+		}
+		d.(*durations).add(t.Duration)
+	}
+}
+
+const (
+	perOctave = 8 // buckets per doubling: a quantile is at most 9 % off
+	octaves   = 27
+)
+
+// durations is a histogram from 1 us to 134 s with buckets of constant ratio.
+type durations struct {
+	buckets [perOctave * octaves]atomic.Int64
+}
+
+func (d *durations) add(t time.Duration) {
+	i := 0
+	if us := float64(t) / float64(time.Microsecond); us > 1 {
+		i = min(int(math.Log2(us)*perOctave), len(d.buckets)-1)
+	}
+	d.buckets[i].Add(1)
+}
+
+// quantiles gives milliseconds for shares q between 0 and 1, in rising order: the middle of the bucket, by ratio. NaN never occurs: no samples give zeros.
+func (d *durations) quantiles(q ...float64) []float64 {
+	var counts [perOctave * octaves]int64
+	total := int64(0)
+	for i := range d.buckets {
+		counts[i] = d.buckets[i].Load()
+		total += counts[i]
+	}
+	out := make([]float64, len(q))
+	seen, next := int64(0), 0
+	for i := 0; i < len(counts) && next < len(q); i++ {
+		seen += counts[i]
+		for next < len(q) && seen > 0 && float64(seen) >= q[next]*float64(total) {
+			out[next] = math.Exp2((float64(i)+0.5)/perOctave) / 1000
+			next++
+		}
+	}
+	return out
+}
+
+// statsView is the body of /v1/stats.
+type statsView struct {
+	Version       string           `json:"version" doc:"Of the gateway"`
+	Backend       string           `json:"backend" doc:"Who runs the models" example:"embedded"`
+	UptimeSeconds float64          `json:"uptime_seconds"`
+	Cache         cacheView        `json:"cache" doc:"Over all models"`
+	Models        []modelStatsView `json:"models"`
+	Backends      []backendView    `json:"backends"`
+}
+
+type cacheView struct {
+	Hits     int64   `json:"hits" doc:"Items answered without running a model"`
+	Misses   int64   `json:"misses"`
+	HitRatio float64 `json:"hit_ratio" doc:"0 to 1; 0 before the first item"`
+}
+
+type modelStatsView struct {
+	Name   string      `json:"name"`
+	Ready  bool        `json:"ready"`
+	Count  int64       `json:"count" doc:"Items answered since the start"`
+	Cache  cacheView   `json:"cache"`
+	Stages []stageView `json:"stages"`
+}
+
+type stageView struct {
+	Stage string  `json:"stage" example:"preprocess"`
+	P50   float64 `json:"p50_ms"`
+	P90   float64 `json:"p90_ms"`
+	P99   float64 `json:"p99_ms"`
+}
+
+type backendView struct {
+	Name  string `json:"name" example:"embedded"`
+	Ready bool   `json:"ready" doc:"At least one of its models can answer"`
+}
+
+func ratio(hits, all int64) cacheView {
+	v := cacheView{Hits: hits, Misses: all - hits}
+	if all > 0 {
+		v.HitRatio = float64(hits) / float64(all)
+	}
+	return v
+}
+
+type statsOutput struct{ Body statsView }
+
+// view gathers the statistics of all models that exist now.
+func (s *server) view(context.Context, *struct{}) (*statsOutput, error) {
+	out := &statsOutput{Body: statsView{Version: s.build.Version, Backend: s.build.Backend, UptimeSeconds: s.now().Sub(s.stats.since).Seconds(), Models: []modelStatsView{}}}
+	var hits, all int64
+	ready := false
+	for _, m := range s.models.List() {
+		v := modelStatsView{Name: m.Name, Ready: m.ready(), Stages: []stageView{}}
+		ready = ready || v.Ready
+		if got, ok := s.stats.models.Load(m.Name); ok {
+			counts := got.(*modelStats)
+			v.Count = counts.answers.Load()
+			h := min(counts.hits.Load(), v.Count) // read later than the answers
+			v.Cache = ratio(h, v.Count)
+			hits, all = hits+h, all+v.Count
+			counts.stages.Range(func(name, d any) bool {
+				q := d.(*durations).quantiles(.5, .9, .99)
+				v.Stages = append(v.Stages, stageView{name.(string), q[0], q[1], q[2]})
+				return true
+			})
+			sort.Slice(v.Stages, func(i, j int) bool { return v.Stages[i].Stage < v.Stages[j].Stage })
+		}
+		out.Body.Models = append(out.Body.Models, v)
+	}
+	out.Body.Cache = ratio(hits, all)
+	out.Body.Backends = []backendView{{Name: s.build.Backend, Ready: ready}}
+	return out, nil
+}
