@@ -1,0 +1,12 @@
+// Package triton runs models on NVIDIA Triton, or on another server of the KServe v2 gRPC protocol. It exists because the
+// stock generated client copies every tensor into a pooled, zeroed buffer before it sends it, and because Triton says too
+// little about itself: errors of four meanings share one gRPC code, and nothing names the load of a model. Here the tensor's
+// own bytes are handed to the transport, each failure gets its own kind, and loads are told apart by what Triton counts.
+//
+//	client.go, endpoint.go     calls, one retry, connections
+//	codec.go, request.go       ModelInferRequest onto the wire without copying tensors
+//	response.go, outputs.go    ModelInferResponse off the wire, checked, each tensor copied once
+//	errors.go                  one table: gRPC status -> fault kind
+//	index.go, config.go        what is loaded, and how it is configured
+//	epoch*.go, calls.go        which load of a model is running (docs/decisions/0003-load-epochs.md)
+package triton

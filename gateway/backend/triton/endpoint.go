@@ -1,0 +1,177 @@
+package triton
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+
+	"triton-gateway/tritonpb"
+)
+
+const (
+	// Triton answers pings that come less than 300 s apart without data between them with GOAWAY too_many_pings, by default, also while a
+	// call runs. A dead peer is found sooner by the index calls, and by TCP, whose user timeout grpc sets to pingTimeout.
+	pingEvery   = 310 * time.Second
+	pingTimeout = 20 * time.Second
+
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 2 * time.Second
+	dialTimeout  = 3 * time.Second
+
+	// reconnectEvery keeps many failing calls from dialling all at once.
+	reconnectEvery = 20 * time.Millisecond
+)
+
+// endpoint is one Triton and the connection to it.
+type endpoint struct {
+	target
+	conn    *grpc.ClientConn
+	service tritonpb.GRPCInferenceServiceClient
+	header  metadata.MD // nil where there are none
+	calls   *ledger
+	watch   *watcher
+	http    http.Client // for the metrics page
+	// dials counts the connections made. A new one means that the server may be a new one.
+	dials atomic.Uint64
+
+	mu      sync.Mutex
+	dialed  time.Time                     // the last time that a caller cut a backoff short
+	refused bool                          // the last attempt to dial failed
+	waiting map[uint64]context.CancelFunc // callers that wait for the attempt under way, by number
+	waiters uint64                        // numbers given out
+}
+
+func dial(t target, c *Config) (*endpoint, error) {
+	e := &endpoint{target: t, calls: newLedger(), watch: newWatcher(), waiting: map[uint64]context.CancelFunc{}}
+	if len(t.headers) > 0 {
+		e.header = metadata.New(t.headers)
+	}
+	secure := insecure.NewCredentials()
+	if t.tls {
+		settings := c.TLS
+		if settings == nil {
+			settings = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		secure = credentials.NewTLS(settings.Clone())
+	}
+	limit := c.MaxMessage
+	if limit == 0 {
+		limit = math.MaxInt32
+	}
+	conn, err := grpc.NewClient("passthrough:///"+t.address,
+		grpc.WithTransportCredentials(secure),
+		grpc.WithContextDialer(e.dial),
+		grpc.WithWriteBufferSize(writeBuffer),
+		grpc.WithReadBufferSize(readBuffer),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit), grpc.MaxCallSendMsgSize(math.MaxInt32)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: dialTimeout,
+			Backoff: backoff.Config{BaseDelay: firstBackoff, Multiplier: 1.6, Jitter: 0.2, MaxDelay: lastBackoff}}),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableRetry(), // one retry, by this package, which knows Triton's errors
+		grpc.WithIdleTimeout(0),
+		grpc.WithUserAgent("triton-gateway"))
+	if err != nil {
+		return nil, badConfig("triton endpoint %q: %v", t.name, err)
+	}
+	e.conn, e.service = conn, tritonpb.NewGRPCInferenceServiceClient(conn)
+	return e, nil
+}
+
+// dial gives the bare *net.TCPConn, on which grpc can set TCP options. A host name with several addresses is one attempt.
+func (e *endpoint) dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refused = err != nil
+	if err != nil {
+		for _, giveUp := range e.waiting {
+			giveUp()
+		}
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	e.dials.Add(1)
+	return conn, nil
+}
+
+// outgoing adds the endpoint's headers. Metadata that a caller put into ctx stays.
+func (e *endpoint) outgoing(ctx context.Context) context.Context {
+	if e.header == nil {
+		return ctx
+	}
+	had, _ := metadata.FromOutgoingContext(ctx)
+	return metadata.NewOutgoingContext(ctx, metadata.Join(had, e.header))
+}
+
+// reconnect waits until the connection stands again, and reports whether it does. It gives up as soon as a fresh attempt is refused, so
+// that a dead server costs a caller one attempt and not the whole wait. The channel's state alone does not say so: it stays at
+// TRANSIENT_FAILURE while grpc tries again and again.
+func (e *endpoint) reconnect(ctx context.Context, wait time.Duration) bool {
+	if e.conn.GetState() == connectivity.Ready {
+		return true
+	}
+	ctx, giveUp := context.WithTimeout(ctx, wait)
+	defer giveUp()
+	id, hopeless := e.await(giveUp)
+	if hopeless {
+		return false
+	}
+	defer e.forget(id)
+	for {
+		state := e.conn.GetState()
+		switch state {
+		case connectivity.Ready:
+			return true
+		case connectivity.Shutdown:
+			return false
+		case connectivity.Idle:
+			e.conn.Connect()
+		}
+		if !e.conn.WaitForStateChange(ctx, state) {
+			return false
+		}
+	}
+}
+
+// await makes grpc dial at once instead of when its backoff ends, and has giveUp called when that is refused. Where the last attempt was
+// refused just now, by another caller's wish, waiting is hopeless.
+func (e *endpoint) await(giveUp context.CancelFunc) (id uint64, hopeless bool) {
+	e.mu.Lock()
+	recent := time.Since(e.dialed) < reconnectEvery
+	if recent && e.refused {
+		e.mu.Unlock()
+		return 0, true
+	}
+	if !recent {
+		e.dialed = time.Now()
+	}
+	e.waiters++
+	id = e.waiters
+	e.waiting[id] = giveUp
+	e.mu.Unlock()
+	if !recent {
+		e.conn.ResetConnectBackoff()
+		e.conn.Connect()
+	}
+	return id, false
+}
+
+func (e *endpoint) forget(id uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.waiting, id)
+}
