@@ -3,6 +3,11 @@
 package postprocess
 
 import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
 	"triton-gateway/task"
 	"triton-gateway/tensor"
 )
@@ -53,28 +58,88 @@ type Result struct {
 type Postprocessor struct {
 	spec   *task.Spec
 	labels []string
+	run    func(p *Postprocessor, in input) (Result, error)
+	pool   sync.Pool // of *scratch
+	digest [32]byte
+}
+
+// input is what one Run reads.
+type input struct {
+	outputs []tensor.Tensor
+	frame   tensor.Frame
+	want    wishes
+	scratch *scratch
 }
 
 // New compiles a completed spec (see task.Complete). It fails where the spec cannot be carried out.
 func New(spec *task.Spec, labels []string) (*Postprocessor, error) {
-	return &Postprocessor{spec, labels}, nil
+	if spec == nil {
+		return nil, errors.New("no task to postprocess for")
+	}
+	run, err := choose(spec)
+	if err != nil {
+		return nil, err
+	}
+	p := &Postprocessor{spec: spec, labels: labels, run: run, digest: digest(spec, labels)}
+	p.pool.New = func() any { return new(scratch) }
+	return p, nil
 }
 
-// Check refuses options that the task does not have, are out of range or name an unknown class. Errors: Invalid invalid_request with the option's name
-// as location (such as "top_k").
-func (p *Postprocessor) Check(o Options) error { return nil }
+// choose finds the code for the task and, for detectors, the head.
+func choose(spec *task.Spec) (func(*Postprocessor, input) (Result, error), error) {
+	switch spec.Task {
+	case task.ImageClassification, task.TabularClassification:
+		return (*Postprocessor).classify, nil
+	case task.TabularRegression:
+		return (*Postprocessor).regress, nil
+	case task.ImageFeatureExtraction:
+		return (*Postprocessor).embed, nil
+	case task.Raw:
+		return (*Postprocessor).raw, nil
+	case task.ObjectDetection:
+		switch spec.Output.Head {
+		case "yolov8":
+			return (*Postprocessor).yolov8, nil
+		case "yolov5":
+			return (*Postprocessor).yolov5, nil
+		case "end2end":
+			return (*Postprocessor).end2end, nil
+		case "rtdetr":
+			return (*Postprocessor).rtdetr, nil
+		}
+		return nil, fmt.Errorf("output.head: %q is not a head that is read here", spec.Output.Head)
+	}
+	return nil, fmt.Errorf("task: %q is not served yet; describe the model as raw to get its tensors", spec.Task)
+}
 
 // Run reads one item's outputs (batch size 1). frame is the zero Frame for rows. Errors: Contract upstream_contract where the outputs are missing
-// or have another shape than the task needs.
+// or have another shape than the task needs. The result shares no memory with outputs, but for the task raw.
 func (p *Postprocessor) Run(outputs []tensor.Tensor, frame tensor.Frame, o Options) (Result, error) {
-	panic("not written yet")
+	s := p.pool.Get().(*scratch)
+	defer p.pool.Put(s)
+	return p.run(p, input{outputs: outputs, frame: frame, want: p.resolve(o, s), scratch: s})
 }
 
 // Digest names everything, options apart, that decides which answer comes out of given tensors: it is part of the result cache's key.
-func (p *Postprocessor) Digest() [32]byte { return [32]byte{} }
+func (p *Postprocessor) Digest() [32]byte { return p.digest }
 
-// Canonical gives one text for all spellings of the same options with the model's defaults filled in; it is part of the result cache's key.
-func (p *Postprocessor) Canonical(o Options) string { return "" }
+// raw gives the outputs as they are.
+func (p *Postprocessor) raw(in input) (Result, error) {
+	if len(in.outputs) == 0 {
+		return Result{}, contract("the model gave no outputs")
+	}
+	for i := range in.outputs {
+		if err := in.outputs[i].Validate(); err != nil {
+			return Result{}, contract("%s", err)
+		}
+	}
+	return Result{Outputs: in.outputs}, nil
+}
 
-// AppendJSON appends the members of the answer that belong to the task, such as `"predictions":[...]`, without braces.
-func (r *Result) AppendJSON(dst []byte) []byte { return dst }
+// label names a class: by its number where there is no label.
+func (p *Postprocessor) label(index int) string {
+	if index < len(p.labels) && p.labels[index] != "" {
+		return p.labels[index]
+	}
+	return strconv.Itoa(index)
+}
