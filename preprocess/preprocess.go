@@ -5,10 +5,6 @@ package preprocess
 import (
 	"context"
 	"time"
-
-	"triton-gateway/internal/fault"
-	"triton-gateway/task"
-	"triton-gateway/tensor"
 )
 
 // Limits bound what is decoded.
@@ -42,18 +38,32 @@ type Pixels struct {
 
 // DecodeOptions steer an Engine's decoding.
 type DecodeOptions struct {
-	Gray        bool // 1 channel instead of 3 (RGB)
-	ScaleNum    int  // JPEG only: decode at ScaleNum/8 of the size (1..8); 0 means 8
-	Orientation int  // EXIF orientation to apply, 1..8; 0 and 1 do nothing
+	Gray        bool   // 1 channel instead of 3 (RGB)
+	ScaleNum    int    // JPEG only: decode at ScaleNum/8 of the size (1..8), rounded up; 0 means 8
+	Orientation int    // EXIF orientation to apply, 1..8; 0 and 1 do nothing
+	Into        []byte // Decode only: memory for the pixels where its capacity suffices; the caller keeps owning it
 }
 
 // Engine is the native part: decoding, and OpenCV's resamplers. Package opencv has the real one and, built without OpenCV,
-// one that answers every call with a fault of kind Unsupported.
+// one that answers every call with a fault of kind Unsupported. An Engine may also be a RowEngine.
+//
+// All engines read colours the same way: alpha is dropped, not blended, as Pillow's convert("RGB") does it; a palette becomes
+// its colours; gray becomes R=G=B; of 16 bits the high 8 stay, as OpenCV does it; CMYK is taken as inverted (Adobe's habit) and
+// becomes RGB by Pillow's formula; colour profiles and gamma are ignored. Gray is the luma that a JPEG stores, and Pillow's "L"
+// of anything else.
 type Engine interface {
 	// Decode gives the picture as RGB or gray. A truncated or corrupt picture is a fault of kind Invalid, never a part of a picture.
 	Decode(ctx context.Context, data []byte, h Header, o DecodeOptions) (Pixels, error)
 	// Resize resamples with one of OpenCV's methods: cv2-nearest, cv2-linear, cv2-cubic, cv2-area, cv2-lanczos.
 	Resize(ctx context.Context, src Pixels, width, height int, method string) (Pixels, error)
+}
+
+// RowEngine is an Engine that can hand a picture out in strips as it is decoded, so that a big picture is never in memory as a whole.
+type RowEngine interface {
+	Engine
+	// DecodeRows calls sink with one or more whole rows at a time, from the top as stored (o.Orientation and o.Into are ignored).
+	// The rows are the sink's until it returns. What came before an error must be thrown away.
+	DecodeRows(ctx context.Context, data []byte, h Header, o DecodeOptions, sink func(rows []byte) error) error
 }
 
 // Timing is how long the two halves of Image took.
@@ -63,35 +73,6 @@ type Timing struct {
 
 // Row is one row of a table as it was sent: values by column name, or values in the order of the columns.
 type Row struct {
-	Named      map[string]any // float64, string or nil as JSON or a query gave them
+	Named      map[string]any // float64, json.Number, string or nil as JSON or a query gave them
 	Positional []any
 }
-
-// Preprocessor does one model's preprocessing. It is safe for concurrent use.
-type Preprocessor struct {
-	spec   *task.Spec
-	engine Engine
-	limits Limits
-}
-
-// New compiles a completed spec (see task.Complete). It fails where the spec cannot be carried out.
-func New(spec *task.Spec, engine Engine, limits Limits) (*Preprocessor, error) {
-	return &Preprocessor{spec, engine, limits}, nil
-}
-
-// Sniff reads the header of a picture and checks it against the limits, in pure Go and without decoding.
-// Errors: Unsupported unsupported_media_type (not an image, or GIF, SVG, HEIC, TIFF, ...), TooLarge image_too_large, Invalid invalid_image.
-func Sniff(data []byte, limits Limits) (Header, error) {
-	return Header{}, fault.New(fault.Unsupported, "unsupported_media_type", "not an image")
-}
-
-// Image turns the bytes of a picture into the model's input tensor of batch size 1, with the Frame that leads back to the picture.
-func (p *Preprocessor) Image(ctx context.Context, data []byte, h Header) (tensor.Tensor, tensor.Frame, Timing, error) {
-	panic("not written yet")
-}
-
-// Row turns one row into the model's input tensor of batch size 1. Errors: Invalid invalid_row, naming the column.
-func (p *Preprocessor) Row(r Row) (tensor.Tensor, error) { panic("not written yet") }
-
-// Digest names everything that decides which tensor comes out of given bytes: it is part of the tensor cache's key.
-func (p *Preprocessor) Digest() [32]byte { return [32]byte{} }

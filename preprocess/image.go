@@ -1,0 +1,97 @@
+package preprocess
+
+import (
+	"context"
+	"time"
+
+	"triton-gateway/internal/fault"
+	"triton-gateway/tensor"
+)
+
+// Image turns the bytes of a picture into the model's input tensor of batch size 1, with the Frame that leads back to the picture.
+// h is what Sniff said of the same bytes. Errors: Invalid invalid_image (cut, corrupt, wrong size for the model), TooLarge
+// image_too_large (what the resize would make), Unsupported, Canceled and Timeout by ctx, Invalid invalid_request where the model
+// takes no picture. The tensor's data is new and the caller's.
+func (p *Preprocessor) Image(ctx context.Context, data []byte, h Header) (tensor.Tensor, tensor.Frame, Timing, error) {
+	if p.transform == nil {
+		return tensor.Tensor{}, tensor.Frame{}, Timing{}, fault.New(fault.Invalid, "invalid_request", "this model takes no picture: send a row")
+	}
+	begin := time.Now()
+	j := job{p: p, transform: p.transform, data: data, header: h, orientation: 1}
+	if p.transform.exif && h.Orientation >= 1 && h.Orientation <= 8 {
+		j.orientation = h.Orientation
+	}
+	px, err := j.run(ctx)
+	decoded := time.Now()
+	if err != nil {
+		return tensor.Tensor{}, tensor.Frame{}, Timing{Decode: decoded.Sub(begin) - j.resampling, Transform: j.resampling}, err
+	}
+	t := tensor.Tensor{Name: p.spec.Input.Name, DType: p.layout.dtype, Shape: p.layout.shape(j.geometry.tensor), Data: p.layout.put(px, &j.geometry)}
+	for _, b := range j.lent {
+		p.give(b)
+	}
+	transform := j.resampling + time.Since(decoded)
+	return t, j.geometry.frame(), Timing{Decode: time.Since(begin) - transform, Transform: transform}, nil
+}
+
+// job is the work on one picture.
+type job struct {
+	p           *Preprocessor
+	transform   *transform
+	data        []byte
+	header      Header
+	orientation int // to apply
+	geometry    geometry
+	scaleNum    int
+	lent        []*[]byte
+	resampling  time.Duration
+}
+
+// run gives the pixels that fill geometry.part, upright, with the tensor's number of channels.
+func (j *job) run(ctx context.Context) (Pixels, error) {
+	width, height := j.header.Width, j.header.Height
+	if transposed(j.orientation) {
+		width, height = height, width
+	}
+	var err error
+	if j.geometry, err = j.transform.geometry(width, height); err != nil {
+		return Pixels{}, err
+	}
+	g := &j.geometry
+	if err := j.p.limits.fits("the tensor", g.tensor); err != nil {
+		return Pixels{}, err
+	}
+	if err := verify(j.data, j.header); err != nil {
+		return Pixels{}, err
+	}
+	j.scaleNum = 8
+	if j.transform.fast && j.header.Format == JPEG {
+		j.scaleNum = fastScale(width, height, g.resized)
+	}
+	if j.transform.pil() {
+		return j.pil(ctx)
+	}
+	if err := j.p.limits.fits("the resized picture", g.resized); err != nil {
+		return Pixels{}, err
+	}
+	return j.cv2(ctx)
+}
+
+// fits refuses to make more pixels out of a picture than one may send.
+func (l Limits) fits(what string, s size) error {
+	pixels := l.Pixels
+	if pixels <= 0 {
+		pixels = defaultPixels
+	}
+	if int64(s.width)*int64(s.height) > int64(pixels) {
+		return tooLarge("%s would be %d x %d pixels, and limits.pixels allows %d: send a picture that is less narrow", what, s.width, s.height, pixels)
+	}
+	return nil
+}
+
+// lend gives n bytes that go back when the tensor is made.
+func (j *job) lend(n int) []byte {
+	b := j.p.buffer(n)
+	j.lent = append(j.lent, b)
+	return *b
+}
