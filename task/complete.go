@@ -25,10 +25,14 @@ func (s *Spec) Complete(cfg *modelconfig.Config) (warnings []string, err error) 
 	c := completion{spec: s, cfg: cfg}
 	c.input()
 	c.output()
-	if err := c.faults.err(); err != nil {
+	err = c.faults.err()
+	if err == nil {
+		err = s.Validate() // color and datatype may have come from the config
+	}
+	if err != nil {
 		return c.warnings, fmt.Errorf("the task does not fit the config of model %q: %w", cfg.Name, err)
 	}
-	return c.warnings, s.Validate()
+	return c.warnings, nil
 }
 
 // completion is one run of Complete.
@@ -57,7 +61,6 @@ func (c *completion) input() {
 		c.faults.add("input.dtype", "the task says %s, the config %s", in.DType, own)
 		return
 	}
-	c.columns()
 	picture := c.spec.Task.Image() && (c.spec.Preprocess != nil || len(in.Columns) == 0)
 	if picture && !slices.Contains(imageTypes(), in.DType) {
 		c.faults.add("input.dtype", "the input is %s; pictures are fed as %s", in.DType, strings.Join(imageTypes(), ", "))
@@ -98,25 +101,6 @@ func (c *completion) pickInput() *modelconfig.IO {
 		return io
 	}
 	return nil
-}
-
-// columns writes the range of "*" to each column that has none.
-func (c *completion) columns() {
-	in := &c.spec.Input
-	every, ok := in.Ranges[EveryColumn]
-	if !ok {
-		return
-	}
-	ranges := make(map[string]Range, len(in.Columns))
-	for _, name := range in.Columns {
-		ranges[name] = every
-	}
-	for name, r := range in.Ranges {
-		if name != EveryColumn {
-			ranges[name] = r
-		}
-	}
-	in.Ranges = ranges
 }
 
 // row checks the input of a model that is fed with rows alone.

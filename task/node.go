@@ -112,18 +112,31 @@ func duration(node ast.Node) (time.Duration, error) {
 	return 0, fmt.Errorf("a duration with a unit is expected here, such as 90s, 10m or 1h, not %s", kind(node))
 }
 
-// suggest gives `; did you mean "x"?` where a known key is at most two edits away, and otherwise the list of the keys.
+// suggest gives `; did you mean "x"?` where a known key is near, and otherwise the list of the keys.
 func suggest(name string, known []string) string {
-	best, distance := "", 3
-	for _, k := range known {
-		if d := edits(name, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
+	if best := nearest(name, known); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
 	return "; the keys here are " + strings.Join(known, ", ")
+}
+
+// choose is the same for the values of a text.
+func choose(value string, known []string) string {
+	if best := nearest(value, known); best != "" {
+		return "; did you mean " + best + "?"
+	}
+	return "; it is one of " + strings.Join(known, ", ")
+}
+
+// nearest gives the known word that is at most two edits away, and fewer than half of the word's letters; else "".
+func nearest(word string, known []string) string {
+	best, distance := "", min(3, (len(word)+1)/2)
+	for _, k := range known {
+		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
 }
 
 // edits is the Levenshtein distance, for short words.

@@ -210,17 +210,3 @@ func (p *Preprocess) cropSize() Size {
 func finite(list ...float64) bool {
 	return !slices.ContainsFunc(list, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
 }
-
-// choose is the end of a message about a text that is not one of the known ones.
-func choose(value string, known []string) string {
-	best, distance := "", 3
-	for _, k := range known {
-		if d := edits(strings.ToLower(value), strings.ToLower(k)); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
-		return "; did you mean " + best + "?"
-	}
-	return "; it is one of " + strings.Join(known, ", ")
-}
