@@ -67,8 +67,9 @@ models: train-venv ## train the demo models anew, by the scripts in training/ (M
 
 .PHONY: goldens
 goldens: train-venv ## make the tests' expected values anew, by Pillow, OpenCV and scikit-learn
+	$(INSTALL)/venv.sh goldens requirements/goldens.txt
+	.cache/goldens/bin/python scripts/goldens/make.py
 	.cache/train/bin/python training/train.py --golden
-	set -- $$(git ls-files '*/goldens.py'); for script; do echo "==> $$script"; .cache/train/bin/python "$$script"; done
 
 .PHONY: train-venv
 train-venv:
