@@ -15,6 +15,7 @@ type Tiered struct {
 	memory  *memory // nil: none
 	remote  *remote // nil: none
 	flights *flights
+	records Records
 
 	computed atomic.Uint64
 }
@@ -44,7 +45,8 @@ func New(config Config, log *slog.Logger) (*Tiered, error) {
 			return nil, errors.Join(fmt.Errorf("cache.redis: %w", err), t.memory.close())
 		}
 	}
-	t.tiers = &tiers{t.memory, t.remote}
+	t.tiers = &tiers{near: t.memory, far: t.remote}
+	t.records.remote = t.remote
 	return t, nil
 }
 

@@ -3,12 +3,15 @@ package cache
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 )
 
 // tiers is memory before Redis. Either may be nil.
 type tiers struct {
 	near *memory
 	far  *remote
+
+	nearMisses atomic.Uint64 // looks that went past memory; the library counts a miss twice, before and in a flight
 }
 
 var _ store = (*tiers)(nil)
@@ -20,6 +23,7 @@ func (t *tiers) get(ctx context.Context, key Key) (item, bool) {
 		if found, ok = t.near.get(ctx, key); ok {
 			return found, true
 		}
+		t.nearMisses.Add(1)
 	}
 	if t.far == nil {
 		return found, false
