@@ -39,7 +39,7 @@ type Triton struct {
 // Embedded steers the ONNX Runtime in this process.
 type Embedded struct {
 	Library string `yaml:"library" json:"library,omitempty" env:"LIBRARY" jsonschema_description:"Path of libonnxruntime.so. Default: beside the binary, then .cache/onnxruntime, then the system's."`
-	Threads int    `yaml:"threads" json:"threads,omitempty" env:"THREADS" jsonschema_description:"Threads that one inference may use. 0 means 1."`
+	Threads int    `yaml:"threads" json:"threads,omitempty" env:"THREADS" jsonschema_description:"Threads that all inferences together may use. Default: the number of processors."`
 }
 
 // Cache says where answers are kept and for how long.

@@ -50,8 +50,8 @@ func (p *Pipeline) build(m *catalog.Model) *compiled {
 	return c
 }
 
-// group is what a purge of a model names. The tenant is not in it: a purge drops the model's answers for all.
-func group(model string) (g [8]byte) {
+// Group is what a purge of a model names. The tenant is not in it: a purge drops the model's answers for all.
+func Group(model string) (g [8]byte) {
 	sum := sha256.Sum256([]byte("triton-gateway/group/1\x00" + model))
 	copy(g[:], sum[:])
 	return g

@@ -23,7 +23,7 @@ func (p *Pipeline) fingerprint(_ context.Context, j *job) error {
 	default:
 		j.content = tensorsSum(j.input)
 	}
-	g := group(j.model.Name)
+	g := Group(j.model.Name)
 	j.tensorKey = cache.Key{Group: g, Sum: sum("triton-gateway/tensor/1", []byte(j.Tenant), []byte(j.kind), j.content[:],
 		[]byte(j.model.Name), []byte(j.version.Number), []byte(j.version.Epoch), j.model.preSum[:])}
 	j.resultKey = cache.Key{Group: g, Sum: sum("triton-gateway/result/1", j.tensorKey.Sum[:],

@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"triton-gateway/preprocess/opencv"
+)
+
+// ImageEngine says in a few words what decodes pictures in this build.
+func ImageEngine() string {
+	if !opencv.Available {
+		return "none: built without OpenCV (build with cgo and -tags gocv_specific_modules)"
+	}
+	return "libjpeg-turbo, OpenCV"
+}
+
+// Banner says where everything is, for people.
+func (g *Gateway) Banner() string {
+	base := "http://" + shown(g.Addr())
+	var b strings.Builder
+	fmt.Fprintf(&b, "triton-gateway %s\n", g.server.build.Version)
+	runs := "embedded ONNX Runtime"
+	if len(g.config.Triton.Endpoints) > 0 {
+		runs = "Triton at " + strings.Join(g.config.Triton.Endpoints, ", ")
+	}
+	fmt.Fprintf(&b, "  backend   %s\n  images    %s\n", runs, ImageEngine())
+	for _, m := range g.catalog.Models() {
+		state := "ready"
+		if !m.Ready() {
+			state = "NOT READY: " + newModels(g.catalog).show(m).reason()
+		}
+		what := ""
+		if m.Spec != nil {
+			what = string(m.Spec.Task)
+		}
+		fmt.Fprintf(&b, "  model     %-20s %-24s %s\n", m.Name, what, state)
+	}
+	if len(g.catalog.Models()) == 0 {
+		b.WriteString("  model     none yet; `triton-gateway doctor` says why\n")
+	}
+	fmt.Fprintf(&b, "  page      %s/\n  docs      %s/docs\n", base, base)
+	if g.admin.Listener != nil {
+		fmt.Fprintf(&b, "  admin     http://%s/metrics\n", shown(g.admin.Addr().String()))
+	}
+	for _, m := range g.catalog.Models() {
+		if samples := m.Samples(); m.Ready() && m.Spec.Preprocess != nil && len(samples) > 0 {
+			fmt.Fprintf(&b, "  try       curl -F image=@%s/golden/%s %s/v1/models/%s/infer\n", m.Dir, samples[0], base, m.Name)
+			break
+		}
+	}
+	return b.String()
+}
+
+// shown writes loopback addresses the way people type them.
+func shown(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && (host == "127.0.0.1" || host == "::1") {
+		return net.JoinHostPort("localhost", port)
+	}
+	return address
+}
+
+// authorities reads a PEM file of certificates.
+func authorities(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New(path + " holds no PEM certificate")
+	}
+	return pool, nil
+}
