@@ -29,11 +29,11 @@ const (
 	pingTimeout = 20 * time.Second
 
 	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 2 * time.Second
+	lastBackoff  = time.Second
 	dialTimeout  = 3 * time.Second
 
-	// reconnectEvery keeps many failing calls from dialling all at once.
-	reconnectEvery = 20 * time.Millisecond
+	// kickEvery is how often a waiting call cuts a backoff short.
+	kickEvery = 20 * time.Millisecond
 )
 
 // endpoint is one Triton and the connection to it.
@@ -49,8 +49,6 @@ type endpoint struct {
 	dials atomic.Uint64
 
 	mu      sync.Mutex
-	dialed  time.Time                     // the last time that a caller cut a backoff short
-	refused bool                          // the last attempt to dial failed
 	waiting map[uint64]context.CancelFunc // callers that wait for the attempt under way, by number
 	waiters uint64                        // numbers given out
 }
@@ -95,10 +93,9 @@ func dial(t target, c *Config) (*endpoint, error) {
 // dial gives the bare *net.TCPConn, on which grpc can set TCP options. A host name with several addresses is one attempt.
 func (e *endpoint) dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.refused = err != nil
 	if err != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		for _, giveUp := range e.waiting {
 			giveUp()
 		}
@@ -117,7 +114,7 @@ func (e *endpoint) outgoing(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, metadata.Join(had, e.header))
 }
 
-// reconnect waits until the connection stands again, and reports whether it does. It gives up as soon as a fresh attempt is refused, so
+// reconnect waits until the connection stands again, and reports whether it does. It gives up as soon as an attempt is refused, so
 // that a dead server costs a caller one attempt and not the whole wait. The channel's state alone does not say so: it stays at
 // TRANSIENT_FAILURE while grpc tries again and again.
 func (e *endpoint) reconnect(ctx context.Context, wait time.Duration) bool {
@@ -126,11 +123,7 @@ func (e *endpoint) reconnect(ctx context.Context, wait time.Duration) bool {
 	}
 	ctx, giveUp := context.WithTimeout(ctx, wait)
 	defer giveUp()
-	id, hopeless := e.await(giveUp)
-	if hopeless {
-		return false
-	}
-	defer e.forget(id)
+	defer e.forget(e.await(giveUp))
 	for {
 		state := e.conn.GetState()
 		switch state {
@@ -138,36 +131,27 @@ func (e *endpoint) reconnect(ctx context.Context, wait time.Duration) bool {
 			return true
 		case connectivity.Shutdown:
 			return false
-		case connectivity.Idle:
-			e.conn.Connect()
 		}
-		if !e.conn.WaitForStateChange(ctx, state) {
+		// Dial now instead of when the backoff ends; without effect while an attempt is under way, or just before a backoff
+		// begins, which is why it is done again and again.
+		e.conn.ResetConnectBackoff()
+		e.conn.Connect()
+		again, stop := context.WithTimeout(ctx, kickEvery)
+		e.conn.WaitForStateChange(again, state)
+		stop()
+		if ctx.Err() != nil {
 			return false
 		}
 	}
 }
 
-// await makes grpc dial at once instead of when its backoff ends, and has giveUp called when that is refused. Where the last attempt was
-// refused just now, by another caller's wish, waiting is hopeless.
-func (e *endpoint) await(giveUp context.CancelFunc) (id uint64, hopeless bool) {
+// await has giveUp called when an attempt to dial is refused.
+func (e *endpoint) await(giveUp context.CancelFunc) (id uint64) {
 	e.mu.Lock()
-	recent := time.Since(e.dialed) < reconnectEvery
-	if recent && e.refused {
-		e.mu.Unlock()
-		return 0, true
-	}
-	if !recent {
-		e.dialed = time.Now()
-	}
+	defer e.mu.Unlock()
 	e.waiters++
-	id = e.waiters
-	e.waiting[id] = giveUp
-	e.mu.Unlock()
-	if !recent {
-		e.conn.ResetConnectBackoff()
-		e.conn.Connect()
-	}
-	return id, false
+	e.waiting[e.waiters] = giveUp
+	return e.waiters
 }
 
 func (e *endpoint) forget(id uint64) {

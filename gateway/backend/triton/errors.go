@@ -43,7 +43,7 @@ var rules = [...]rule{
 		detail: "the model server gave the request up; try again later", after: comeBack},
 	{code: codes.DeadlineExceeded, kind: fault.Timeout, name: "deadline_exceeded", detail: "the model did not answer in time"},
 	{code: codes.ResourceExhausted, text: "larger than max", kind: fault.Internal, name: "internal",
-		detail: "a message to or from the model server is over the limit; raise triton.max_message"},
+		detail: "a message to or from the model server is larger than gRPC may carry; send fewer images or rows per call"},
 	{code: codes.ResourceExhausted, kind: fault.Busy, name: "queue_full",
 		detail: "the model server is at its limit; try again later", after: comeBack},
 	{code: codes.NotFound, text: " version ", kind: fault.NotFound, name: "version_not_found", detail: "the model server does not have this version of the model"},

@@ -61,7 +61,7 @@ func (c *Config) targets() ([]target, error) {
 		return nil, badConfig("triton.endpoints is empty: name at least one host:port")
 	}
 	if len(c.MetricsEndpoints) > len(c.Endpoints) {
-		return nil, badConfig("triton.metrics_endpoints has %d entries for %d endpoints", len(c.MetricsEndpoints), len(c.Endpoints))
+		return nil, badConfig("triton.metrics has %d entries for %d endpoints", len(c.MetricsEndpoints), len(c.Endpoints))
 	}
 	if c.MaxMessage < 0 || c.MaxMessage > math.MaxInt32 {
 		return nil, badConfig("triton.max_message %d is not between 0 and %d", c.MaxMessage, math.MaxInt32)

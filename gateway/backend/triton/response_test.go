@@ -1,0 +1,167 @@
+package triton
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"triton-gateway/tritonpb"
+)
+
+// frames cuts bytes into buffers of n, as they come off the wire.
+func frames(b []byte, n int) mem.BufferSlice {
+	var out mem.BufferSlice
+	for len(b) > n {
+		out, b = append(out, mem.SliceBuffer(b[:n])), b[n:]
+	}
+	return append(out, mem.SliceBuffer(b))
+}
+
+func answerOf(t testing.TB) (*tritonpb.ModelInferResponse, []byte) {
+	t.Helper()
+	m := &tritonpb.ModelInferResponse{ModelName: "m", ModelVersion: "7", Id: "x",
+		Parameters: map[string]*tritonpb.InferParameter{"p": {ParameterChoice: &tritonpb.InferParameter_StringParam{StringParam: "q"}}},
+		Outputs: []*tritonpb.ModelInferResponse_InferOutputTensor{
+			{Name: "a", Datatype: "FP32", Shape: []int64{2, 1}},
+			{Name: "b", Datatype: "UINT8", Shape: []int64{0}, Parameters: map[string]*tritonpb.InferParameter{"k": {ParameterChoice: &tritonpb.InferParameter_BoolParam{BoolParam: true}}}},
+			{Name: "c", Datatype: "INT64", Shape: []int64{-1, 1 << 40}, Contents: &tritonpb.InferTensorContents{Int64Contents: []int64{1, -2}}},
+		},
+		RawOutputContents: [][]byte{bytes.Repeat([]byte{1, 2, 3, 4}, 20_000), {}},
+	}
+	wire, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, wire
+}
+
+// compareResponse holds the hand-written reading against the generated code's.
+func compareResponse(t *testing.T, got *inferResponse, want *tritonpb.ModelInferResponse) {
+	t.Helper()
+	if got.model != want.ModelName || got.version != want.ModelVersion || got.id != want.Id {
+		t.Errorf("got %q %q %q, want %q %q %q", got.model, got.version, got.id, want.ModelName, want.ModelVersion, want.Id)
+	}
+	if !slices.EqualFunc(got.raw, want.RawOutputContents, bytes.Equal) {
+		t.Errorf("raw contents differ")
+	}
+	if len(got.outputs) != len(want.Outputs) {
+		t.Fatalf("%d outputs, want %d", len(got.outputs), len(want.Outputs))
+	}
+	for i, o := range got.outputs {
+		w := want.Outputs[i]
+		if o.name != w.Name || o.dtype != w.Datatype || !slices.Equal(o.shape, w.Shape) {
+			t.Errorf("output %d: got %q %q %v, want %q %q %v", i, o.name, o.dtype, o.shape, w.Name, w.Datatype, w.Shape)
+		}
+		if (o.contents != nil) != (w.Contents != nil) {
+			t.Fatalf("output %d: contents %x, want %v", i, o.contents, w.Contents)
+		}
+		if w.Contents == nil {
+			continue
+		}
+		contents := new(tritonpb.InferTensorContents)
+		if err := proto.Unmarshal(o.contents, contents); err != nil || !proto.Equal(contents, w.Contents) {
+			t.Errorf("output %d: contents %v, want %v (%v)", i, contents, w.Contents, err)
+		}
+	}
+}
+
+func TestUnmarshalEqualsTheGeneratedCode(t *testing.T) {
+	want, wire := answerOf(t)
+	for _, size := range []int{1, 3, 7, 16 << 10, len(wire)} {
+		var got inferResponse
+		if err := got.unmarshal(frames(wire, size)); err != nil {
+			t.Fatalf("frames of %d: %v", size, err)
+		}
+		compareResponse(t, &got, want)
+	}
+}
+
+func TestUnmarshalPassesOverWhatIsNew(t *testing.T) {
+	want, wire := answerOf(t)
+	wire = protowire.AppendVarint(protowire.AppendTag(wire, 99, protowire.VarintType), 1<<50)
+	wire = protowire.AppendFixed32(protowire.AppendTag(wire, 100, protowire.Fixed32Type), 5)
+	wire = protowire.AppendFixed64(protowire.AppendTag(wire, 101, protowire.Fixed64Type), 5)
+	wire = protowire.AppendBytes(protowire.AppendTag(wire, 102, protowire.BytesType), []byte("later"))
+	wire = protowire.AppendTag(wire, 103, protowire.StartGroupType)
+	wire = protowire.AppendVarint(protowire.AppendTag(wire, 1, protowire.VarintType), 3)
+	wire = protowire.AppendTag(protowire.AppendTag(wire, 2, protowire.StartGroupType), 2, protowire.EndGroupType)
+	wire = protowire.AppendTag(wire, 103, protowire.EndGroupType)
+	var got inferResponse
+	if err := got.unmarshal(frames(wire, 100)); err != nil {
+		t.Fatal(err)
+	}
+	compareResponse(t, &got, want)
+}
+
+func TestUnmarshalRefusesBrokenMessages(t *testing.T) {
+	_, wire := answerOf(t)
+	huge := protowire.AppendVarint(protowire.AppendTag(nil, responseRaw, protowire.BytesType), 1<<62)
+	for name, b := range map[string][]byte{
+		"cut short":          wire[:len(wire)-3],
+		"length beyond all":  append(huge, 1, 2, 3),
+		"varint overflow":    append([]byte{0x32}, bytes.Repeat([]byte{0xff}, 11)...),
+		"varint cut":         {0x32, 0xff},
+		"field number 0":     {0x02, 0x00},
+		"end without start":  {0x0c},
+		"other group's end":  {0x0b, 0x14},
+		"open group":         {0x0b, 0x08, 0x01},
+		"deep groups":        bytes.Repeat([]byte{0x0b}, 20_000),
+		"wire type 7":        {0x0f},
+		"name not UTF-8":     {0x0a, 1, 0xff},
+		"output's name":      {0x2a, 3, 0x0a, 1, 0xff},
+		"output cut":         {0x2a, 2, 0x0a, 5},
+		"output's shape cut": {0x2a, 3, 0x1a, 1, 0x80},
+		"fixed64 cut":        {0x09, 1, 2},
+	} {
+		var got inferResponse
+		if err := got.unmarshal(frames(b, 5)); !errors.Is(err, errWire) {
+			t.Errorf("%s: error %v, want errWire", name, err)
+		}
+	}
+}
+
+func TestUnmarshalCopiesOutputsOnce(t *testing.T) {
+	_, wire := answerOf(t)
+	in := frames(wire, 16<<10)
+	allocated := testing.Benchmark(func(b *testing.B) {
+		for range b.N {
+			var r inferResponse
+			if err := r.unmarshal(in); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}).AllocedBytesPerOp()
+	if limit := int64(len(wire)) + 8<<10; allocated > limit {
+		t.Errorf("%d bytes allocated for a message of %d: it was copied more than once", allocated, len(wire))
+	}
+}
+
+func FuzzUnmarshal(f *testing.F) {
+	_, wire := answerOf(f)
+	f.Add(wire[:200], 16)
+	f.Add(wire[len(wire)-60:], 3)
+	f.Add([]byte{0x2a, 8, 0x0a, 1, 'a', 0x18, 5, 0x1a, 1, 6}, 1)
+	f.Add([]byte{0x0b, 0x08, 0x01, 0x0c, 0x32, 0x00}, 2)
+	f.Add([]byte(strings.Repeat("\x2a\x02\x2a\x00", 5)), 4)
+	f.Fuzz(func(t *testing.T, wire []byte, size int) {
+		var got inferResponse
+		err := got.unmarshal(frames(wire, max(1, min(size, 1<<16))))
+		want := new(tritonpb.ModelInferResponse)
+		generatedErr := proto.Unmarshal(wire, want)
+		if generatedErr == nil && err != nil {
+			t.Fatalf("refused what the generated code reads: %v", err)
+		}
+		if generatedErr == nil {
+			compareResponse(t, &got, want)
+		}
+		if err == nil { // whatever was read, checking it must not panic
+			_, _ = checked(&inferRequest{model: got.model}, &got)
+		}
+	})
+}
