@@ -35,7 +35,7 @@ func scene(objects, copies int) ([]tensor.Tensor, tensor.Frame) {
 		Width: 640, Height: 640, ScaleX: 1.0 / 3, ScaleY: 1.0 / 3, OffsetY: 140}
 }
 
-func detector(tb testing.TB, head string, labels []string) *Postprocessor {
+func detector(tb interface{ Fatal(...any) }, head string, labels []string) *Postprocessor {
 	confidence, iou := 0.25, 0.45
 	o := task.Output{Name: "output0", Head: head, Confidence: &confidence, MaxDetections: 300}
 	switch head {
