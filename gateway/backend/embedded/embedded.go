@@ -170,5 +170,5 @@ func unknownModel(name string) *fault.Error {
 }
 
 func unavailable(format string, args ...any) *fault.Error {
-	return fault.New(fault.Unavailable, "backend_unavailable", format, args...)
+	return fault.New(fault.Unavailable, "backend_unavailable", format, args...).After(time.Second)
 }

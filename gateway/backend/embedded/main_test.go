@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.DiscardHandler)
+
+// lines takes a log, line by line.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+// await takes lines until one holds the text.
+func (l lines) await(text string) {
+	for !strings.Contains(<-l, text) {
+	}
+}
 
 func read(tb testing.TB, name string) []byte {
 	tb.Helper()

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -254,16 +255,23 @@ func TestReplacedSessionIsFreedAfterItsLastRun(t *testing.T) {
 func TestRepositoryLostAndFound(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "repository")
 	put(t, dir, "m/1/model.onnx", []byte{1})
-	e := startFake(t, dir, openFake)
+	log := make(lines, 100)
+	e := newEngine(Config{Repository: dir, Interval: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))}, openFake)
+	if err := e.start(); err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
 	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Fatal(err)
 	}
+	log.await("cannot be read")
 	if got := answerOf(t, e, "m", "1"); got != 1 {
 		t.Errorf("answers %d", got)
 	}
 	if err := os.Rename(dir+".away", dir); err != nil {
 		t.Fatal(err)
 	}
+	log.await("can be read again")
 	put(t, dir, "n/1/model.onnx", []byte{2})
 	status(t, e, "n", "1", isReady)
 	status(t, e, "m", "1", isReady)

@@ -74,7 +74,7 @@ func names(g Graph) (inputs, outputs []string, err error) {
 }
 
 // sessionOptions bounds the threads: the library's default is one pool of all cores for each session, spinning while idle. The
-// arena is off because it keeps the largest run's memory of every session for good.
+// memory of runs comes from the arena that all sessions share, the memory of weights from malloc.
 func sessionOptions(o Options) (*onnxruntime.SessionOptions, error) {
 	options, err := onnxruntime.NewSessionOptions()
 	if err != nil {
@@ -86,7 +86,8 @@ func sessionOptions(o Options) (*onnxruntime.SessionOptions, error) {
 		options.SetExecutionMode(onnxruntime.ExecutionModeSequential),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		options.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
-		options.SetCpuMemArena(false),
+		options.AddSessionConfigEntry("session.use_env_allocators", "1"),
+		options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1"),
 		options.SetLogSeverityLevel(onnxruntime.LoggingLevelFatal),
 	)
 	if o.Folder != "" {
