@@ -89,14 +89,8 @@ func (p *Postprocessor) activate(dst []scored, t *tensor.Tensor) []scored {
 	return dst
 }
 
-// sigmoid is 1/(1+exp(-x)), without overflow on either side.
-func sigmoid(x float64) float64 {
-	if x >= 0 {
-		return 1 / (1 + math.Exp(-x))
-	}
-	e := math.Exp(x)
-	return e / (1 + e)
-}
+// sigmoid is 1/(1+exp(-x)): 0 and 1 at the infinities.
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // softmax turns logits, none of them NaN, into probabilities in place.
 func softmax(list []scored) {
