@@ -93,22 +93,19 @@ func appendTiming(b []byte, stage string, d time.Duration) []byte {
 }
 
 // routeHeader says which version answered and why.
-func routeHeader(model, version, asked string) string {
-	if asked != "" {
-		return model + "/" + version + "; reason=requested"
-	}
-	return model + "/" + version + "; reason=policy"
+func routeHeader(model, version, reason string) string {
+	return model + "/" + version + "; reason=" + reason
 }
 
 // send writes one answer: the stored bytes as they are and the end of the document.
-func (s *server) send(c *gin.Context, a *pipeline.Answer, asked string, mode cache.Mode) {
+func (s *server) send(c *gin.Context, a *pipeline.Answer, mode cache.Mode) {
 	st := stateOf(c)
 	h := c.Writer.Header()
 	status, short := cacheStatus(a, mode)
 	st.cached = short
 	s.observe(a, short)
 	// One array backs all values: http.Header wants a slice each.
-	v := [...]string{status, serverTiming(a.Timings, s.now().Sub(st.started)), a.Version, routeHeader(a.Model, a.Version, asked), a.ETag, typeJSON, "", ""}
+	v := [...]string{status, serverTiming(a.Timings, s.now().Sub(st.started)), a.Version, routeHeader(a.Model, a.Version, a.Reason), a.ETag, typeJSON, "", ""}
 	h["Cache-Status"] = v[0:1:1]
 	h["Server-Timing"] = v[1:2:2]
 	h["X-Model-Version"] = v[2:3:3]
@@ -170,7 +167,7 @@ type result struct {
 }
 
 // sendAll writes the answer to several items, in their order. One bad item fails alone.
-func (s *server) sendAll(c *gin.Context, model string, results []result, asked string, mode cache.Mode) {
+func (s *server) sendAll(c *gin.Context, model string, results []result, mode cache.Mode) {
 	st := stateOf(c)
 	h := c.Writer.Header()
 	var first *pipeline.Answer
@@ -217,7 +214,7 @@ func (s *server) sendAll(c *gin.Context, model string, results []result, asked s
 	h.Set("Cache-Status", allStatus(results, mode))
 	h.Set("Server-Timing", serverTiming(sumTimings(results), s.now().Sub(st.started)))
 	h.Set("X-Model-Version", first.Version)
-	h.Set("X-Route", routeHeader(model, first.Version, asked))
+	h.Set("X-Route", routeHeader(model, first.Version, first.Reason))
 	h.Set("Content-Type", typeJSON)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	if cc := cacheControl(c.Request.Method, 0, mode); cc != "" {

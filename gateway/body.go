@@ -210,6 +210,7 @@ func (in *reader) done() { _ = http.NewResponseController(in.w).SetReadDeadline(
 
 func (in *reader) explain(err error) error {
 	var timeout net.Error
+	var gone *net.OpError
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		in.w.Header().Set("Connection", "close")
@@ -218,6 +219,8 @@ func (in *reader) explain(err error) error {
 		return in.r.Context().Err()
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return cutBody().Wrap(err)
+	case errors.As(err, &gone):
+		return fault.New(fault.Canceled, "client_closed", "the client closed the connection in the middle of the body").Wrap(err)
 	}
 	return fault.New(fault.Invalid, "invalid_request", "the body could not be read; send it again").At("body", "unreadable").Wrap(err)
 }

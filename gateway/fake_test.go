@@ -76,7 +76,11 @@ func (f *fakeRunner) Run(ctx context.Context, r *pipeline.Request) (*pipeline.An
 	if version == "" {
 		version = "2"
 	}
-	a := &pipeline.Answer{ID: "01COMPUTED", Model: r.Model, Version: version, Task: "image-classification", TTL: time.Hour, ETag: `W/"` + hex.EncodeToString(sum[:8]) + `"`}
+	reason := "requested"
+	if r.Version == "" {
+		reason = "policy"
+	}
+	a := &pipeline.Answer{Reason: reason, ID: "01COMPUTED", Model: r.Model, Version: version, Task: "image-classification", TTL: time.Hour, ETag: `W/"` + hex.EncodeToString(sum[:8]) + `"`}
 	a.Body = fmt.Appendf(nil, `{"id":"01COMPUTED","model":%q,"version":%q,"task":"image-classification","image":{"width":64,"height":48},"predictions":[{"label":"circle","index":0,"score":0.981}],"bytes":%d,"sum":"%x","from_cache":`, r.Model, version, len(data), sum)
 	switch {
 	case r.Cache == cache.Default && f.stored[key]:
@@ -272,4 +276,9 @@ func decode[T any](t testing.TB, body string) (v T) {
 		t.Fatalf("%v in %s", err, body)
 	}
 	return v
+}
+
+// quietLog drops everything below errors.
+func quietLog() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))
 }

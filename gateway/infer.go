@@ -105,13 +105,13 @@ func (s *server) answer(c *gin.Context, call *call, model, version string) error
 		if err != nil {
 			return call.locate(err, 0)
 		}
-		s.send(c, a, version, call.opts.cache)
+		s.send(c, a, call.opts.cache)
 		return nil
 	}
 	results := s.runAll(ctx, call, request)
 	for _, r := range results {
 		if r.err == nil {
-			s.sendAll(c, model, results, version, call.opts.cache)
+			s.sendAll(c, model, results, call.opts.cache)
 			return nil
 		}
 	}
@@ -240,6 +240,6 @@ func (s *server) byDigest(c *gin.Context) error {
 	if err != nil {
 		return call.locate(err, 0)
 	}
-	s.send(c, a, version, request.Cache)
+	s.send(c, a, request.Cache)
 	return nil
 }

@@ -21,7 +21,7 @@ func (s *server) typedAPI(e *gin.Engine) huma.API {
 	config := huma.DefaultConfig("triton-gateway", s.build.Version)
 	config.DocsPath, config.OpenAPIPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil // it would add $schema links to every body
-	config.Formats = map[string]huma.Format{typeJSON: huma.DefaultJSONFormat}
+	config.Formats = map[string]huma.Format{typeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
 	config.RejectUnknownQueryParameters = true
 	config.Transformers = []huma.Transformer{s.transform}
 	return humagin.New(e, config)
@@ -68,6 +68,7 @@ func (s *server) transform(hc huma.Context, _ string, v any) (any, error) {
 	p := newProblem(f, requestID(c))
 	p.Status, p.Title = model.Status, title(model.Status)
 	s.note(c, f, p)
+	p.setHeaders(c.Writer.Header())
 	return p, nil
 }
 
@@ -84,7 +85,7 @@ func (s *server) document(api huma.API) gin.HandlerFunc {
 // openAPI writes the document. The admin routes are in it, with the note where they are answered.
 func (s *server) openAPI(api huma.API) ([]byte, error) {
 	doc := api.OpenAPI()
-	s.registerAdmin(huma.NewAPI(huma.Config{OpenAPI: doc, Formats: map[string]huma.Format{typeJSON: huma.DefaultJSONFormat}, DefaultFormat: typeJSON}, discard{}))
+	s.registerAdmin(huma.NewAPI(huma.Config{OpenAPI: doc, Formats: map[string]huma.Format{typeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}, DefaultFormat: typeJSON}, discard{}))
 	describeByHand(doc)
 	body, err := json.MarshalIndent(doc, "", "  ")
 	return append(body, '\n'), err
