@@ -66,7 +66,7 @@ type Size struct{ Height, Width int }
 
 // Crop cuts the centre out. Rounding of an odd gap is half-to-even, as torchvision does it, unless Round says floor, as Hugging Face does it.
 type Crop struct {
-	Size  Size   `yaml:"size" json:"size"`
+	Size  Size   `yaml:"size,omitempty" json:"size,omitzero"`
 	Round string `yaml:"round,omitempty" json:"round,omitzero"` // even (default) or floor
 }
 

@@ -1,0 +1,79 @@
+package task
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/invopop/jsonschema"
+)
+
+// Schema is the JSON Schema (draft 2020-12) of task.yaml, indented, for editors: shapes from Spec, texts and values from Keys.
+// It refuses unknown keys. What depends on the task, Validate checks alone.
+func Schema() []byte {
+	reflector := jsonschema.Reflector{Anonymous: true, DoNotReference: true, FieldNameTag: "yaml", Mapper: shape}
+	s := reflector.Reflect(new(Spec))
+	s.Title = "task.yaml"
+	s.Description = "What a model does, and how bytes become its tensors and its tensors become answers. It lies beside config.pbtxt."
+	s.Required = []string{"task"}
+	for _, key := range Keys() {
+		at := s
+		for part := range strings.SplitSeq(key.Path, ".") {
+			at, _ = at.Properties.Get(part)
+		}
+		at.Description = key.Text
+		if key.Default != "" && !strings.HasPrefix(key.Default, "required") {
+			at.Description += " Default: " + key.Default + "."
+		}
+		if len(key.Tasks) > 0 {
+			at.Description += " For " + names(key.Tasks) + "."
+		}
+		for _, value := range key.Enum {
+			at.Enum = append(at.Enum, value)
+		}
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		panic("task: a schema is always JSON: " + err.Error())
+	}
+	return append(text, '\n')
+}
+
+func names(list []Name) string {
+	out := make([]string, len(list))
+	for i := range list {
+		out[i] = string(list[i])
+	}
+	return strings.Join(out, ", ")
+}
+
+// shape gives the schema of the types that can be written in several ways, and of numbers with a range.
+func shape(t reflect.Type) *jsonschema.Schema {
+	type schema = jsonschema.Schema
+	count := func(n uint64) *uint64 { return &n }
+	either := func(list ...*schema) *schema { return &schema{AnyOf: list} }
+	number, text := &schema{Type: "number"}, &schema{Type: "string"}
+	side := &schema{Type: "integer", Minimum: "1", Maximum: json.Number("16384")}
+	switch t {
+	case reflect.TypeFor[Size]():
+		return either(side, &schema{Type: "array", Items: side, MinItems: count(2), MaxItems: count(2)})
+	case reflect.TypeFor[Scale]():
+		return either(&schema{Type: "number", ExclusiveMinimum: "0"}, &schema{Type: "string", Pattern: `^\s*[0-9.]+([eE][-+]?[0-9]+)?\s*(/\s*[0-9.]+([eE][-+]?[0-9]+)?\s*)?$`})
+	case reflect.TypeFor[Numbers]():
+		return either(number, &schema{Type: "array", Items: number, MinItems: count(1)})
+	case reflect.TypeFor[Range]():
+		return &schema{Type: "array", Items: number, MinItems: count(2), MaxItems: count(2)}
+	case reflect.TypeFor[Labels]():
+		return either(text, &schema{Type: "array", Items: either(text, number, &schema{Type: "boolean"}), MinItems: count(1)})
+	case reflect.TypeFor[time.Duration]():
+		return &schema{Type: "string", Pattern: `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"1h"}}
+	case reflect.TypeFor[*float64]():
+		return &schema{Type: "number", Minimum: "0", Maximum: "1"}
+	case reflect.TypeFor[*int]():
+		return &schema{Type: "integer", Minimum: "0", Maximum: "255"}
+	case reflect.TypeFor[int]():
+		return &schema{Type: "integer", Minimum: "1"}
+	}
+	return nil
+}
