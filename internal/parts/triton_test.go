@@ -181,10 +181,7 @@ func TestTritonCachesAnswersWhenAsked(t *testing.T) {
 }
 
 func TestTritonServesTheOthersWhenOneModelIsBroken(t *testing.T) {
-	repository := t.TempDir()
-	if err := os.CopyFS(repository, os.DirFS("testdata/repository")); err != nil {
-		t.Fatal(err)
-	}
+	repository := ownRepository(t)
 	path := filepath.Join(repository, "kinds", "config.pbtxt")
 	config, err := os.ReadFile(path)
 	if err != nil {
