@@ -87,6 +87,9 @@ func (s *Server) run(ctx context.Context, m *model, r *tritonpb.ModelInferReques
 	s.mu.Lock()
 	m.count(err == nil, time.Since(start))
 	s.mu.Unlock()
+	if err != nil && ctx.Err() != nil {
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}

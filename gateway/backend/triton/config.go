@@ -60,12 +60,18 @@ func (c *Client) ask(ctx context.Context, call func(context.Context, *endpoint) 
 	return translate(ctx, last)
 }
 
-// fromMetadata fills in the inputs or outputs that the config lacks. Metadata shapes include the batch dimension, config dims do not.
+// fromMetadata asks for what the config lacks.
 func fromMetadata(ctx context.Context, e *endpoint, pb *tritonpb.ModelConfig) error {
 	meta, err := e.service.ModelMetadata(ctx, &tritonpb.ModelMetadataRequest{Name: pb.Name})
 	if err != nil {
 		return err
 	}
+	complete(pb, meta)
+	return nil
+}
+
+// complete fills in inputs or outputs where there are none. Metadata shapes include the batch dimension, config dims do not.
+func complete(pb *tritonpb.ModelConfig, meta *tritonpb.ModelMetadataResponse) {
 	batched := pb.MaxBatchSize > 0
 	if len(pb.Input) == 0 {
 		for _, t := range meta.GetInputs() {
@@ -80,7 +86,6 @@ func fromMetadata(ctx context.Context, e *endpoint, pb *tritonpb.ModelConfig) er
 	if pb.Platform == "" && pb.Backend == "" {
 		pb.Platform = meta.GetPlatform()
 	}
-	return nil
 }
 
 func dims(shape []int64, batched bool) []int64 {

@@ -62,31 +62,29 @@ func judge(r *record, o *observation, self string) (verdict, string) {
 	if r.Load != "" && r.Load == o.load {
 		return keep, ""
 	}
-	called := r.Seen[successCount] > 0
-	if called && o.counters == r.Seen {
-		return keep, ""
-	}
-	if o.counters[successCount] == r.Seen[successCount] && o.counters[successTime] != r.Seen[successTime] {
-		return renew, "its counters are another load's"
-	}
-	if o.since > watched {
-		return renew, fmt.Sprintf("nobody has watched it for %s", o.since.Round(time.Second))
-	}
-	look := max(o.since, shortestLook).Seconds()
-	if o.lost && float64(r.Seen[successCount]) < suddenRateLost*look {
-		return renew, "the connection was lost"
-	}
-	return judgeGrowth(r, o, self, float64(r.Seen[successCount]) < suddenRate*look)
-}
-
-// judgeGrowth holds the count of successes against the gateways' own calls. young says that a new load could have overtaken the counters.
-func judgeGrowth(r *record, o *observation, self string, young bool) (verdict, string) {
 	grown := o.counters[successCount] - r.Base // Base <= Seen <= the present count
 	least, most := r.sum(self)
-	if grown < least+o.own.Least {
-		return renew, fmt.Sprintf("%d own calls since it was loaded, and only %d counted", least+o.own.Least, grown)
+	least, most = least+o.own.Least, most+o.own.Most
+	if grown < least {
+		return renew, fmt.Sprintf("%d own calls since it was loaded, and only %d counted", least, grown)
 	}
-	if !young || grown <= most+o.own.Most {
+	idle := r.Seen[successCount] > 0 && o.counters == r.Seen
+	if idle && !r.Doubt {
+		return keep, ""
+	}
+	look := max(o.since, shortestLook).Seconds()
+	switch {
+	case idle: // what was suspect at the last look still is
+	case o.counters[successCount] == r.Seen[successCount] && o.counters[successTime] != r.Seen[successTime]:
+		return renew, "its counters are another load's"
+	case o.since > watched:
+		return renew, fmt.Sprintf("nobody has watched it for %s", o.since.Round(time.Second))
+	case o.lost && float64(r.Seen[successCount]) < suddenRateLost*look:
+		return renew, "the connection was lost"
+	case !r.Doubt && float64(r.Seen[successCount]) >= suddenRate*look: // too many for a new load to have overtaken
+		return keep, ""
+	}
+	if grown <= most {
 		return keep, ""
 	}
 	if len(r.Shares) > 1 || (len(r.Shares) == 1 && !r.has(self)) {

@@ -43,6 +43,7 @@ type record struct {
 	Load   string   `json:"l,omitempty"` // identity of the load by Triton's metrics; "" where unknown
 	Config string   `json:"c,omitempty"` // digest of the model's config
 	Gone   bool     `json:"g,omitempty"` // it was seen not ready: whatever comes next is another load
+	Doubt  bool     `json:"d,omitempty"` // the last look saw calls that were not yet explained
 	// Shares are the gateways' own calls since the epoch began, by gateway; Left is the sum of those that are no longer there.
 	Shares map[string]share `json:"w,omitempty"`
 	Left   share            `json:"o,omitzero"`

@@ -15,7 +15,7 @@ const (
 	// swapTries bounds how often a look is taken anew because another gateway wrote meanwhile.
 	swapTries = 4
 	// suspicion is how long the other gateways have to tell of calls of theirs.
-	suspicion = 800 * time.Millisecond
+	suspicion = 450 * time.Millisecond
 	// silence is how long a gateway may be quiet before its share is taken over as final.
 	silence = 10 * time.Second
 	// deadKept is how many past epochs of a version are remembered, so that a store that was rolled back cannot revive them.
@@ -161,7 +161,7 @@ func (e *epochs) settle(w *watcher, b *book, key modelVersion, v *version, o *ob
 	if o.load != "" {
 		r.Load = o.load
 	}
-	r.Seen, r.At = o.counters, now.UnixMilli()
+	r.Seen, r.At, r.Doubt = o.counters, now.UnixMilli(), v.suspect != nil
 	if r.Shares == nil {
 		r.Shares = map[string]share{}
 	}
@@ -239,7 +239,8 @@ func (e *epochs) ponder(v *version, r *record, o *observation, tick uint64, what
 	}
 	_, most := r.sum(e.self)
 	if v.suspect != nil && v.suspect.count-r.Base <= most+o.own.Most {
-		v.suspect = nil // that much is explained by now; there is more
+		v.suspect = nil // that much is explained by now; whether there is more is the next look's business
+		return keep
 	}
 	if v.suspect == nil {
 		v.suspect = &doubt{count: o.counters[successCount], tick: tick, until: now.Add(suspicion)}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"sync"
 	"time"
 
@@ -30,7 +29,7 @@ func (c *Client) Index(ctx context.Context) ([]backend.ModelStatus, error) {
 		}
 	}
 	if failed == len(c.endpoints) {
-		return nil, translate(ctx, errors.Join(failures...))
+		return nil, translate(ctx, failures[int(c.first.Load())%len(failures)])
 	}
 	if len(c.endpoints) == 1 {
 		return statuses(sights[0]), nil

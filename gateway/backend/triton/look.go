@@ -34,22 +34,22 @@ func (c *Client) look(ctx context.Context, e *endpoint) ([]sight, error) {
 	case e.watch.busy <- struct{}{}:
 		defer func() { <-e.watch.busy }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, status.FromContextError(ctx.Err()).Err()
 	}
-	if !e.reconnect(ctx, c.reconnect) {
-		return nil, status.Error(codes.Unavailable, "connection refused or timed out")
-	}
-	var sights []sight
-	for range swapTries {
-		done, err := false, error(nil)
-		if sights, done, err = c.lookOnce(ctx, e); err != nil {
-			return nil, err
+	broken := false
+	for try := 1; ; try++ {
+		if !e.reconnect(ctx, c.reconnect) {
+			return nil, status.Error(codes.Unavailable, "connection refused or timed out")
 		}
-		if done {
-			break
+		sights, done, err := c.lookOnce(ctx, e)
+		if status.Code(err) == codes.Unavailable && !broken {
+			broken = true // it broke since the last look; on a new connection it may be all right
+			continue
+		}
+		if err != nil || done || try >= swapTries {
+			return sights, err
 		}
 	}
-	return sights, nil
 }
 
 // lookOnce loads the book, then looks, then writes the book if nobody else has meanwhile: so what a record says was always seen before what this look sees, whichever
