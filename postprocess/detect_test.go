@@ -228,6 +228,21 @@ func TestSuppressionRules(t *testing.T) {
 	}
 }
 
+func TestIoUEqualsOracle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		corner := rapid.Custom(func(t *rapid.T) float64 { return float64(rapid.IntRange(0, 12).Draw(t, "c")) / 4 })
+		draw := func(name string) (candidate, oracleBox) {
+			x, y, w, h := corner.Draw(t, name), corner.Draw(t, name), corner.Draw(t, name), corner.Draw(t, name)
+			return candidate{x1: x, y1: y, x2: x + w, y2: y + h}, oracleBox{x1: x, y1: y, x2: x + w, y2: y + h}
+		}
+		a, oa := draw("a")
+		b, ob := draw("b")
+		if got, want := iou(&a, &b), oracleIoU(oa, ob); got != want || got != iou(&b, &a) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	})
+}
+
 func TestConfidenceIsStrictInFloat32(t *testing.T) {
 	row := [][]float32{{5, 50, 90}, {5, 5, 5}, {4, 4, 4}, {4, 4, 4}, {0.3, math.Nextafter32(0.3, 1), 0.2}}
 	r, err := detector(t, "yolov8", []string{"a"}).Run([]tensor.Tensor{fp32("output0", []int64{5, 3}, flat(row, false))}, plainFrame(100, 100), Options{Confidence: ptr(0.3)})

@@ -29,6 +29,9 @@ func Schema() []byte {
 		if len(key.Tasks) > 0 {
 			at.Description += " For " + names(key.Tasks) + "."
 		}
+		if limits, ok := ranges()[key.Path]; ok {
+			at.Minimum, at.Maximum = limits[0], limits[1]
+		}
 		for _, value := range key.Enum {
 			at.Enum = append(at.Enum, value)
 		}
@@ -48,7 +51,7 @@ func names(list []Name) string {
 	return strings.Join(out, ", ")
 }
 
-// shape gives the schema of the types that can be written in several ways, and of numbers with a range.
+// shape gives the schema of the types that can be written in several ways.
 func shape(t reflect.Type) *jsonschema.Schema {
 	type schema = jsonschema.Schema
 	count := func(n uint64) *uint64 { return &n }
@@ -68,12 +71,12 @@ func shape(t reflect.Type) *jsonschema.Schema {
 		return either(text, &schema{Type: "array", Items: either(text, number, &schema{Type: "boolean"}), MinItems: count(1)})
 	case reflect.TypeFor[time.Duration]():
 		return &schema{Type: "string", Pattern: `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"1h"}}
-	case reflect.TypeFor[*float64]():
-		return &schema{Type: "number", Minimum: "0", Maximum: "1"}
-	case reflect.TypeFor[*int]():
-		return &schema{Type: "integer", Minimum: "0", Maximum: "255"}
-	case reflect.TypeFor[int]():
-		return &schema{Type: "integer", Minimum: "1"}
 	}
 	return nil
+}
+
+// ranges gives the lowest and the highest value of numbers; "" where there is none.
+func ranges() map[string][2]json.Number {
+	return map[string][2]json.Number{"preprocess.resize.pad": {"0", "255"}, "output.top_k": {"1", ""}, "output.max_detections": {"1", ""},
+		"output.confidence": {"0", "1"}, "output.iou": {"0", "1"}}
 }
