@@ -13,7 +13,7 @@ from ops import JaxOps, OnnxOps
 
 MODEL = "shapes"
 VERSIONS = {
-    1: {"widths": (8, 16, 32), "blocks": 0, "pictures": 3000, "steps": 1600, "batch": 64},
+    1: {"widths": (8, 16, 32), "blocks": 0, "pictures": 4000, "steps": 3000, "batch": 64},
     2: {"widths": (24, 48, 80), "blocks": 1, "pictures": 12000, "steps": 3000, "batch": 64},
 }
 

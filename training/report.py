@@ -11,8 +11,8 @@ def record(key, rows):
     """Replaces the section of `key` ("model:version") by `rows` of (what, figure)."""
     text = RESULTS.read_text() if RESULTS.exists() else HEAD
     parts = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
-    parts[key] = "\n| what | figure |\n|---|---|\n" + "".join(f"| {a} | {b} |\n" for a, b in rows) + "\n"
-    body = "".join(f"## {k}\n{parts[k]}" for k in sorted(parts))
-    RESULTS.write_text(HEAD + "\n" + body.rstrip("\n") + "\n")
+    parts[key] = "| what | figure |\n|---|---|\n" + "".join(f"| {a} | {b} |\n" for a, b in rows)
+    body = "\n".join(f"## {k}\n\n{parts[k].strip()}\n" for k in sorted(parts))
+    RESULTS.write_text(HEAD + "\n" + body)
     for what, figure in rows:
         print(f"{key}: {what}: {figure}")
