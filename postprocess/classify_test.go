@@ -179,7 +179,7 @@ func TestClassifyRefuses(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, spec := range map[string]*task.Spec{
-		"nil": nil, "no task": {}, "segmentation": {Task: task.ImageSegmentation},
+		"nil": nil, "no task": {}, "another task": {Task: "image-to-text"},
 		"no head": {Task: task.ObjectDetection}, "unknown head": {Task: task.ObjectDetection, Output: task.Output{Head: "ssd"}},
 	} {
 		if _, err := New(spec, nil); err == nil {

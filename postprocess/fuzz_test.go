@@ -18,6 +18,7 @@ func FuzzRun(f *testing.F) {
 	f.Add(byte(4), byte(tensor.FP32), int64(1), int64(2), int64(0), byte(2), byte(2), []byte{0, 0, 0xc0, 0x7f, 0, 0, 0x80, 0x7f})
 	f.Add(byte(6), byte(tensor.BF16), int64(-1), int64(1)<<62, int64(4), byte(3), byte(0), []byte{1, 2})
 	f.Add(byte(9), byte(tensor.Bytes), int64(2), int64(1), int64(1), byte(1), byte(0), []byte{1, 0, 0, 0, 'x', 0, 0, 0, 0})
+	f.Add(byte(10), byte(tensor.FP32), int64(2), int64(1), int64(3), byte(3), byte(0), make([]byte, 24))
 	f.Fuzz(func(t *testing.T, which, dtype byte, a, b, c int64, rank, labels byte, data []byte) {
 		spec := &task.Spec{Task: task.ImageClassification, Output: task.Output{Name: "y", TopK: 3, Activation: []string{"softmax", "sigmoid", "none"}[which%3]}}
 		heads := []string{"yolov8", "yolov5", "end2end", "rtdetr"}
@@ -30,6 +31,8 @@ func FuzzRun(f *testing.F) {
 			spec.Task, spec.Output.Pool, spec.Output.Normalize = task.ImageFeatureExtraction, []string{"mean", "cls"}[which-7], true
 		case which == 9:
 			spec = specRaw()
+		case which == 10:
+			spec.Task = task.ImageSegmentation
 		}
 		p, err := New(spec, make([]string, labels%100))
 		if err != nil {

@@ -32,6 +32,12 @@ func (r *Result) AppendJSON(dst []byte) []byte {
 			dst = append(dst, "}}"...)
 		}
 		return append(dst, ']')
+	case r.Segments != nil:
+		dst = append(dst, `"segments":[`...)
+		for i := range r.Segments {
+			dst = r.Segments[i].appendJSON(comma(dst, i))
+		}
+		return append(dst, ']')
 	case r.Value != nil:
 		return appendValue(append(dst, `"value":`...), *r.Value)
 	case r.Values != nil:
@@ -61,6 +67,20 @@ func comma(dst []byte, i int) []byte {
 		return append(dst, ',')
 	}
 	return dst
+}
+
+func (s *Segment) appendJSON(dst []byte) []byte {
+	number := func(name string, n int) { dst = strconv.AppendInt(append(dst, name...), int64(n), 10) }
+	dst = appendString(append(dst, `{"label":`...), s.Label)
+	number(`,"index":`, s.Index)
+	number(`,"area":`, s.Area)
+	number(`,"mask":{"size":[`, s.Mask.Size[0])
+	number(`,`, s.Mask.Size[1])
+	dst = append(dst, `],"counts":[`...)
+	for i, n := range s.Mask.Counts {
+		dst = strconv.AppendInt(comma(dst, i), int64(n), 10)
+	}
+	return append(dst, "]}}"...)
 }
 
 func appendClass(dst []byte, label string, index int, score float64) []byte {

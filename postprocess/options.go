@@ -94,7 +94,7 @@ func (p *Postprocessor) has() (topK, confidence, iou, classes bool) {
 	choice := p.spec.Task == task.ImageClassification || p.spec.Task == task.TabularClassification
 	detect := p.spec.Task == task.ObjectDetection
 	head := p.spec.Output.Head
-	return choice, detect, detect && (head == "yolov8" || head == "yolov5"), choice || detect
+	return choice, detect, detect && (head == "yolov8" || head == "yolov5"), choice || detect || p.spec.Task == task.ImageSegmentation
 }
 
 // Check refuses options that the task does not have, are out of range or name an unknown class. Errors: Invalid invalid_request with the option's name

@@ -44,10 +44,26 @@ type Detection struct {
 	Box   Box     `json:"box"`
 }
 
+// Segment is all pixels of the source picture that belong to one class.
+type Segment struct {
+	Label string `json:"label"`
+	Index int    `json:"index"`
+	Area  int    `json:"area"` // pixels
+	Mask  Mask   `json:"mask"`
+}
+
+// Mask is COCO's uncompressed run-length encoding: Counts are the lengths of runs, column after column from the left, each from the top down,
+// starting with a run of pixels outside (which may be 0 long) and taking turns; the pixels after the last run are outside.
+type Mask struct {
+	Size   [2]int `json:"size"` // height, width of the source picture
+	Counts []int  `json:"counts"`
+}
+
 // Result is one item's answer; the field that belongs to the task is set.
 type Result struct {
 	Predictions []Prediction
 	Detections  []Detection
+	Segments    []Segment       // image-segmentation, by class number; classes without a pixel are left out
 	Value       *float64        // tabular-regression with one output
 	Values      []float64       // tabular-regression with several outputs
 	Embedding   []float32       // image-feature-extraction
@@ -90,6 +106,8 @@ func choose(spec *task.Spec) (func(*Postprocessor, input) (Result, error), error
 	switch spec.Task {
 	case task.ImageClassification, task.TabularClassification:
 		return (*Postprocessor).classify, nil
+	case task.ImageSegmentation:
+		return (*Postprocessor).segment, nil
 	case task.TabularRegression:
 		return (*Postprocessor).regress, nil
 	case task.ImageFeatureExtraction:
@@ -109,7 +127,7 @@ func choose(spec *task.Spec) (func(*Postprocessor, input) (Result, error), error
 		}
 		return nil, fmt.Errorf("output.head: %q is not a head that is read here", spec.Output.Head)
 	}
-	return nil, fmt.Errorf("task: %q is not served yet; describe the model as raw to get its tensors", spec.Task)
+	return nil, fmt.Errorf("task: %q is not a task that is served here", spec.Task)
 }
 
 // Run reads one item's outputs (batch size 1). frame is the zero Frame for rows. Errors: Contract upstream_contract where the outputs are missing

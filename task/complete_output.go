@@ -41,6 +41,10 @@ func (c *completion) output() {
 		fill(&o.Pool, "none")
 	case ObjectDetection:
 		c.detection(io)
+	case ImageSegmentation:
+		if dims, ok := c.item(io, 3); !ok || dims[0] == 1 {
+			c.faults.add("output.name", "output %q has dims %v; a segmentation gives logits [classes, height, width]%s", io.Name, io.Dims, c.batchHint())
+		}
 	}
 }
 
