@@ -28,7 +28,7 @@ func (p *Postprocessor) segment(in input) (Result, error) {
 	if !(f.ScaleX > 0) || !(f.ScaleY > 0) || f.Width <= 0 || f.Height <= 0 {
 		return Result{}, fault.New(fault.Internal, "internal", "a segmentation needs the picture's frame")
 	}
-	g := grid{logits: float32s(t, &in.scratch.floats), classes: classes, h: h, w: w, cells: make([][]int32, h), sure: make([]bool, h)}
+	g := grid{logits: float32s(t, &in.scratch.floats), classes: classes, h: h, w: w, cells: make([][]contender, h), sure: make([]bool, h)}
 	rows := make([]sample, f.SourceHeight)
 	for y := range rows {
 		rows[y] = place(y, f.ScaleY, f.OffsetY, f.Height, h)
@@ -44,10 +44,14 @@ func (p *Postprocessor) segment(in input) (Result, error) {
 			column = at.cell
 			g.enter(column)
 		}
-		base := x * f.SourceHeight
+		base, row := x*f.SourceHeight, -1
 		for y := range rows {
 			if rows[y].inside {
-				if class := g.best(&at, &rows[y]); class >= 0 && in.want.wants(int(class)) {
+				if rows[y].cell != row {
+					row = rows[y].cell
+					g.cut(row, at.fraction)
+				}
+				if class := g.best(rows[y].fraction); class >= 0 && in.want.wants(int(class)) {
 					found[class].add(base + y)
 				}
 			}
@@ -102,8 +106,18 @@ type grid struct {
 	logits        []float32
 	classes, h, w int
 	column        int
-	cells         [][]int32 // by row of cells; empty until asked for
-	sure          []bool    // by row of cells: the one candidate wins everywhere in it
+	cells         [][]contender // by row of cells; empty until asked for
+	sure          []bool        // by row of cells: the one candidate wins everywhere in it
+	// Of the cell and the column of pixels that are looked at: the candidates, their logits at the cell's upper and lower edge.
+	list       []contender
+	top, under []float64
+	only       bool // there is one candidate, and it is sure
+}
+
+// contender is a class that may win in a cell, and its logits at the corners.
+type contender struct {
+	class   int32
+	corners [4]float64
 }
 
 func (g *grid) enter(column int) {
@@ -133,7 +147,7 @@ func (g *grid) corners(class int32, row int) [4]float64 {
 }
 
 // candidates lists the classes that may win somewhere in the cell, lowest number first.
-func (g *grid) candidates(row int) []int32 {
+func (g *grid) candidates(row int) []contender {
 	list := g.cells[row]
 	if len(list) > 0 {
 		return list
@@ -153,7 +167,7 @@ func (g *grid) candidates(row int) []int32 {
 			beaten = beaten && (best[i] > c[i] || best[i] == c[i] && lead < class)
 		}
 		if class == lead || !beaten {
-			list = append(list, class)
+			list = append(list, contender{class, c})
 		}
 	}
 	g.cells[row] = list
@@ -161,18 +175,28 @@ func (g *grid) candidates(row int) []int32 {
 	return list
 }
 
-// best gives the class of one pixel, or -1 where all logits around it are NaN.
-func (g *grid) best(x, y *sample) int32 {
-	list := g.candidates(y.cell)
-	if g.sure[y.cell] {
-		return list[0]
+// cut sets what best looks at: a column of pixels through a cell, at this fraction of its width.
+func (g *grid) cut(row int, fraction float64) {
+	g.list = g.candidates(row)
+	if g.only = g.sure[row]; g.only {
+		return
+	}
+	g.top, g.under = g.top[:0], g.under[:0]
+	for i := range g.list {
+		c := &g.list[i].corners
+		g.top, g.under = append(g.top, mix(c[0], c[1], fraction)), append(g.under, mix(c[2], c[3], fraction))
+	}
+}
+
+// best gives the class at this fraction of the cell's height, or -1 where all logits around it are NaN.
+func (g *grid) best(fraction float64) int32 {
+	if g.only {
+		return g.list[0].class
 	}
 	winner, high := int32(-1), math.Inf(-1)
-	for _, class := range list {
-		c := g.corners(class, y.cell)
-		v := mix(mix(c[0], c[1], x.fraction), mix(c[2], c[3], x.fraction), y.fraction)
-		if v > high {
-			winner, high = class, v
+	for i, top := range g.top {
+		if v := mix(top, g.under[i], fraction); v > high {
+			winner, high = g.list[i].class, v
 		}
 	}
 	return winner
