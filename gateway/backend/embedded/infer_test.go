@@ -30,6 +30,9 @@ func TestInstancesBoundTheRuns(t *testing.T) {
 	}
 	go infer(context.Background())
 	<-f.entered
+	if run := (*e.shown.Load())["m"].ready[0].run; len(run.slots) != 1 || cap(run.slots) != 1 {
+		t.Errorf("a run holds %d of %d places, want 1 of 1", len(run.slots), cap(run.slots))
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go infer(ctx) // waits for its place
 	cancel()

@@ -76,7 +76,9 @@ func TestEpochFollowsContents(t *testing.T) {
 	put(t, dir, "m/1/model.onnx", []byte{2})
 	second := status(t, e, "m", "1", changed).Epoch
 	put(t, dir, "m/config.pbtxt", []byte("max_batch_size: 8"))
-	status(t, e, "m", "1", func(s *backend.ModelStatus) bool { return isReady(s) && s.Epoch != second && s.Epoch != first })
+	third := status(t, e, "m", "1", func(s *backend.ModelStatus) bool { return isReady(s) && s.Epoch != second && s.Epoch != first }).Epoch
+	put(t, dir, "m/config.pbtxt", []byte("max_batch_size: 9")) // of the same length
+	status(t, e, "m", "1", func(s *backend.ModelStatus) bool { return isReady(s) && s.Epoch != third && s.Epoch != second })
 	if err := os.Remove(filepath.Join(dir, "m", "config.pbtxt")); err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +147,10 @@ func TestBrokenModelLeavesTheOthers(t *testing.T) {
 	put(t, dir, "escape/1/model.onnx", []byte{1})
 	put(t, dir, "escape/config.pbtxt", []byte(`default_model_filename: "../../good/1/model.onnx"`))
 	put(t, dir, "versionless/config.pbtxt", nil)
+	put(t, dir, "dangling/1/notes.txt", nil)
+	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "dangling", "1", "model.onnx")); err != nil {
+		t.Fatal(err)
+	}
 	put(t, dir, ".hidden/1/model.onnx", []byte{1})
 	put(t, dir, "README.md", nil)
 	e := startFake(t, dir, openFake)
@@ -153,7 +159,8 @@ func TestBrokenModelLeavesTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"good": "", "broken": "broken model", "config": "config.pbtxt", "empty": "no file model.onnx",
-		"python": `backend "python" is not run`, "escape": "leaves the version's folder", "versionless": "at least one version"}
+		"python": `backend "python" is not run`, "escape": "leaves the version's folder", "versionless": "at least one version",
+		"dangling": "dangling/1/model.onnx: no such file"}
 	if len(list) != len(want) {
 		t.Errorf("%d entries: %+v", len(list), list)
 	}
@@ -161,6 +168,9 @@ func TestBrokenModelLeavesTheOthers(t *testing.T) {
 		reason, ok := want[s.Name]
 		if !ok || !strings.Contains(s.Reason, reason) || (s.State == backend.Ready) != (s.Name == "good") || (s.Epoch != "") != (s.Name == "good") {
 			t.Errorf("%+v", s)
+		}
+		if strings.Contains(s.Reason, dir) {
+			t.Errorf("the reason shows a path of the server: %s", s.Reason)
 		}
 		if s.Name == "good" {
 			continue
