@@ -102,7 +102,7 @@ func compare(kind string, given, model []IO, batch bool) []error {
 			full = append([]int64{-1}, full...)
 		}
 		if !agree(full, own.Dims) {
-			out = append(out, fmt.Errorf("%s %q: shape is %v with the batch dimension, the model has %v", kind, g.Name, full, own.Dims))
+			out = append(out, fmt.Errorf("%s %q: the full shape is %v, the model has %v", kind, g.Name, full, own.Dims))
 		}
 	}
 	for i := range model {

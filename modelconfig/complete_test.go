@@ -76,7 +76,8 @@ func TestCompleteRefuses(t *testing.T) {
 		{"no such input", `max_batch_size: 8 ` + x, `the model has no such input; it has "image"`, []IO{own("image", -1, 3)}},
 		{"missing input", `max_batch_size: 8 ` + x, `input "mask" of the model is not in the config`, []IO{own("x", -1, 3), own("mask", -1)}},
 		{"datatype", `max_batch_size: 8 ` + x, "data_type is FP32, the model has FP16", []IO{{Name: "x", DType: tensor.FP16, Dims: []int64{-1, 3}}}},
-		{"rank", `max_batch_size: 8 ` + x, "shape is [-1 3] with the batch dimension, the model has [-1 3 4]", []IO{own("x", -1, 3, 4)}},
+		{"rank", `max_batch_size: 8 ` + x, "the full shape is [-1 3], the model has [-1 3 4]", []IO{own("x", -1, 3, 4)}},
+		{"both given, no batch dimension", x + `output { name: "y" data_type: TYPE_FP32 dims: [5] }`, "the full shape is [3], the model has [-1 3]", []IO{own("x", -1, 3)}},
 		{"dims", `max_batch_size: 8 ` + x, "the model has [-1 4]", []IO{own("x", -1, 4)}},
 	} {
 		config, err := Parse("m", []byte(c.text))
@@ -86,6 +87,17 @@ func TestCompleteRefuses(t *testing.T) {
 		if err := config.Complete(c.inputs, []IO{own("y", -1, 5)}, 4); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// A config may fix what the model leaves open, and leave open what the model fixes.
+func TestCompleteVariableDims(t *testing.T) {
+	c, _ := Parse("m", []byte(`max_batch_size: 8 input { name: "x" data_type: TYPE_FP32 dims: [3, -1] }`))
+	if err := c.Complete([]IO{own("x", -1, -1, 64)}, []IO{own("y", -1)}, 4); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(c.Inputs[0].Dims, []int64{3, -1}) {
+		t.Errorf("%+v", c.Inputs)
 	}
 }
 

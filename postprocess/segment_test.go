@@ -128,6 +128,15 @@ func TestSegmentJSON(t *testing.T) {
 	}
 }
 
+// Of equal logits the lower class wins, even where the higher one beats it in the rest of the cell.
+func TestSegmentTies(t *testing.T) {
+	in := fp32("y", []int64{2, 1, 2}, []float32{5, 0, 5, 3})
+	r, err := segmenter().Run([]tensor.Tensor{in}, plainFrame(2, 1), Options{})
+	if err != nil || !reflect.DeepEqual(classMap(t, r.Segments, 2, 1), []int{0, 1}) {
+		t.Errorf("%+v, %v", r.Segments, err)
+	}
+}
+
 func TestSegmentRefuses(t *testing.T) {
 	for name, shape := range map[string][]int64{"one class": {1, 1, 3, 3}, "batch of 2": {2, 2, 3, 3}, "argmax": {3, 3}, "three labels": {1, 3, 2, 2}} {
 		n, _ := tensor.Elements(shape)

@@ -117,6 +117,8 @@ func TestCompleteRefuses(t *testing.T) {
 		{"color", c + "input: {color: GRAY}", image + logits, "the task says GRAY, the model takes 3"},
 		{"bytes", c, strings.Replace(image, "FP32", "STRING", 1) + logits, "the input is BYTES"},
 		{"size", c + "preprocess: {resize: {size: 10}}", image + logits, "the steps give [10, 10] (height, width), the model takes [224, 192]"},
+		{"height", c + "preprocess: {resize: {size: [10, 192]}}", image + logits, "the steps give [10, 192]"},
+		{"width", c + "preprocess: {resize: {size: [224, 10]}}", image + logits, "the steps give [224, 10]"},
 		{"crop size", c + "preprocess: {crop: {size: 10}, resize: {mode: shortest-edge, size: 20}}", image + logits, "the steps give [10, 10]"},
 		{"no fixed size", c + "preprocess: {resize: {mode: shortest-edge, size: 300}}", image + logits, "add `crop`"},
 		{"unknown edge", c + "preprocess: {resize: {mode: shortest-edge}, crop: {}}", image + logits, "say which"},
