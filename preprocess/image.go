@@ -66,7 +66,7 @@ func (j *job) run(ctx context.Context) (Pixels, error) {
 	}
 	j.scaleNum = 8
 	if j.transform.fast && j.header.Format == JPEG {
-		j.scaleNum = fastScale(width, height, g.resized)
+		j.scaleNum = fastScale(width, height, g.resized, fastMargin(j.transform.method), !j.transform.pil())
 	}
 	if j.transform.pil() {
 		return j.pil(ctx)

@@ -8,20 +8,15 @@ import (
 // pil resamples while the picture is being decoded.
 func (j *job) pil(ctx context.Context) (Pixels, error) {
 	g := &j.geometry
-	width, height := scaledSize(j.header, j.scaleNum)
-	cols := span{width, float64(j.header.Width) * float64(j.scaleNum) / 8, g.resized.width, g.part.x, g.part.x + g.part.width, mirrorsX(j.orientation)}
-	rows := span{height, float64(j.header.Height) * float64(j.scaleNum) / 8, g.resized.height, g.part.y, g.part.y + g.part.height, mirrorsY(j.orientation)}
-	lying := transposed(j.orientation)
-	if lying { // stored columns become the upright picture's rows
-		cols.out, cols.first, cols.last, rows.out, rows.first, rows.last = rows.out, rows.first, rows.last, cols.out, cols.first, cols.last
-	}
+	width, _ := scaledSize(j.header, j.scaleNum)
+	cols, rows := j.spans()
 	begin := time.Now()
 	convert := j.transform.toGray()
 	options := DecodeOptions{ScaleNum: j.scaleNum}
 	if j.scaleNum < 8 && convert != nil {
 		options.Gray, convert = true, nil
 	}
-	s := newStream(newLines(j.transform.method, cols), newLines(j.transform.method, rows), width, j.transform.channels(), lying, convert,
+	s := newStream(newLines(j.transform.method, cols), newLines(j.transform.method, rows), width, j.transform.channels(), transposed(j.orientation), convert,
 		j.lend(g.part.width*g.part.height*j.transform.channels()))
 	j.resampling += time.Since(begin)
 
@@ -43,6 +38,21 @@ func (j *job) pil(ctx context.Context) (Pixels, error) {
 	return out, nil
 }
 
+// spans gives both directions of the picture as it is stored.
+func (j *job) spans() (cols, rows span) {
+	g := &j.geometry
+	width, height := scaledSize(j.header, j.scaleNum)
+	x := span{out: g.resized.width, first: g.part.x, last: g.part.x + g.part.width}
+	y := span{out: g.resized.height, first: g.part.y, last: g.part.y + g.part.height}
+	cols, rows = x, y
+	if transposed(j.orientation) { // stored columns become the upright picture's rows
+		cols, rows = y, x
+	}
+	cols.in, cols.extent, cols.reverse = width, float64(j.header.Width)*float64(j.scaleNum)/8, mirrorsX(j.orientation)
+	rows.in, rows.extent, rows.reverse = height, float64(j.header.Height)*float64(j.scaleNum)/8, mirrorsY(j.orientation)
+	return cols, rows
+}
+
 // decodeRows falls back on a whole picture where the engine has no rows.
 func (j *job) decodeRows(ctx context.Context, o DecodeOptions, sink func([]byte) error) error {
 	if engine, ok := j.p.engine.(RowEngine); ok {
@@ -62,14 +72,24 @@ func scaledSize(h Header, scaleNum int) (width, height int) {
 	return (h.Width*scaleNum + 7) / 8, (h.Height*scaleNum + 7) / 8
 }
 
-// fastMargin is how many times larger than the result a scaled picture has to stay.
-const fastMargin = 2
+// fastMargin is how many times larger than the result a scaled picture has to stay. Filters with hard ends need more to look the same.
+// On textures of 512 pixels a side, the worst kind, twice gives a mean difference of up to 1.7 of 255 with pil-bilinear; on pictures
+// that are as smooth as a camera's it is 0.2.
+func fastMargin(method string) int {
+	switch method {
+	case "pil-box", "cv2-area":
+		return 8
+	case "pil-hamming":
+		return 4
+	}
+	return 2
+}
 
-// fastScale gives the smallest of 1, 2, 4 eighths (those that have a fast inverse DCT) whose picture is still fastMargin times the
-// resized one; 8 where there is none.
-func fastScale(width, height int, resized size) int {
+// fastScale gives the smallest of 1, 2, 4 eighths (those that have a fast inverse DCT) whose picture is still margin times the resized
+// one; 8 where there is none. whole asks for a picture of whole pixels besides: OpenCV's resamplers take no fractions.
+func fastScale(width, height int, resized size, margin int, whole bool) int {
 	for _, n := range [...]int{1, 2, 4} {
-		if width*n >= fastMargin*8*resized.width && height*n >= fastMargin*8*resized.height {
+		if width*n >= margin*8*resized.width && height*n >= margin*8*resized.height && !(whole && (width*n%8 != 0 || height*n%8 != 0)) {
 			return n
 		}
 	}

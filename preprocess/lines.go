@@ -9,7 +9,8 @@ type lines struct {
 	out      int // output pixels
 }
 
-// span asks for a direction: in pixels of which [0, extent) become out, and of those first <= i < last are wanted.
+// span asks for a direction: in pixels of which extent become out, and of those first <= i < last are wanted. A fraction of a pixel that
+// extent leaves over is the last stored one's.
 type span struct {
 	in          int
 	extent      float64
@@ -20,6 +21,10 @@ type span struct {
 
 func newLines(method string, s span) lines {
 	l := lines{out: s.last - s.first}
+	origin := 0.0
+	if s.reverse {
+		origin = float64(s.in) - s.extent
+	}
 	switch {
 	case s.extent == float64(s.out):
 		l.from, l.to = s.first, s.last
@@ -27,13 +32,13 @@ func newLines(method string, s span) lines {
 			l.from, l.to = s.in-s.last, s.in-s.first
 		}
 	case method == "pil-nearest":
-		l.index = nearestIndex(s.in, s.extent, s.out, s.first, s.last)
+		l.index = nearestIndex(s.in, origin, s.extent, s.out, s.first, s.last)
 		if s.reverse {
 			l.index = mirroredIndex(l.index, s.in)
 		}
 		l.to = s.in
 	default:
-		ws := windows(pilFilter(method), s.in, s.extent, s.out, s.first, s.last)
+		ws := windows(pilFilter(method), s.in, origin, s.extent, s.out, s.first, s.last)
 		if s.reverse {
 			ws = mirrored(ws, s.in)
 		}

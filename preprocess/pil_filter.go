@@ -92,9 +92,9 @@ type window struct {
 }
 
 // windows computes Pillow's fixed-point coefficients for output pixels first <= i < last of a line of in pixels that is resampled to
-// out pixels. The input is the box [0, extent) of the line, extent <= in; a fractional extent comes from scaled decoding alone.
+// out pixels. The input is the box [origin, origin+extent) of the line; anything but [0, in) comes from scaled decoding alone.
 // Source: precompute_coeffs and normalize_coeffs_8bpc of Pillow's Resample.c.
-func windows(f *filter, in int, extent float64, out, first, last int) []window {
+func windows(f *filter, in int, origin, extent float64, out, first, last int) []window {
 	scale := extent / float64(out)
 	filterScale := max(scale, 1)
 	support := f.support * filterScale
@@ -103,7 +103,7 @@ func windows(f *filter, in int, extent float64, out, first, last int) []window {
 	weights := make([]float64, int(math.Ceil(support))*2+1)
 	arena := make([]int32, 0, len(weights)*len(result))
 	for i := range result {
-		center := float64((float64(first+i) + 0.5) * scale)
+		center := origin + float64((float64(first+i)+0.5)*scale)
 		from := max(int(center-support+0.5), 0)
 		n := min(int(center+support+0.5), in) - from
 		total := 0.0

@@ -1,11 +1,11 @@
 package preprocess
 
-// nearestIndex says which input pixel each output pixel first <= i < last takes when a line of in pixels (the box [0, extent)) becomes
+// nearestIndex says which input pixel each output pixel first <= i < last takes when a line of in pixels (the box [origin, origin+extent)) becomes
 // out pixels; -1 is none, which stays 0. Pillow adds the step up instead of multiplying, so its rounding errors are repeated here.
 // Source: ImagingScaleAffine of Pillow's Geometry.c.
-func nearestIndex(in int, extent float64, out, first, last int) []int {
+func nearestIndex(in int, origin, extent float64, out, first, last int) []int {
 	step := extent / float64(out)
-	at := float64(step * 0.5)
+	at := origin + float64(step*0.5)
 	index := make([]int, 0, last-first)
 	for i := range last {
 		if i >= first {

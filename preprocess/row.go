@@ -215,21 +215,9 @@ func (t *table) encode(dst []byte, raw any, v float64) ([]byte, error) {
 	case tensor.FP64:
 		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v)), nil
 	}
-	low, high := float64(math.MinInt64), float64(1<<63)
-	switch t.dtype {
-	case tensor.Int32:
-		low, high = math.MinInt32, 1<<31
-	case tensor.Uint8:
-		low, high = 0, 256
-	}
-	if v != math.Trunc(v) || v < low || v >= high {
-		return dst, fmt.Errorf("is %g, not a whole number for %s", v, t.dtype)
-	}
-	whole := int64(v)
-	if text, ok := raw.(fmt.Stringer); ok { // json.Number
-		if exact, err := strconv.ParseInt(text.String(), 10, 64); err == nil {
-			whole = exact
-		}
+	whole, err := t.integer(raw, v)
+	if err != nil {
+		return dst, err
 	}
 	switch t.dtype {
 	case tensor.Uint8:
@@ -238,4 +226,37 @@ func (t *table) encode(dst []byte, raw any, v float64) ([]byte, error) {
 		return binary.LittleEndian.AppendUint32(dst, uint32(whole)), nil
 	}
 	return binary.LittleEndian.AppendUint64(dst, uint64(whole)), nil
+}
+
+// integer takes whole numbers digit by digit where they came as text, and 1e3 or 5.0 by value.
+func (t *table) integer(raw any, v float64) (int64, error) {
+	low, high := int64(math.MinInt64), int64(math.MaxInt64)
+	switch t.dtype {
+	case tensor.Int32:
+		low, high = math.MinInt32, math.MaxInt32
+	case tensor.Uint8:
+		low, high = 0, 255
+	}
+	whole, ok := int64(0), false
+	switch raw := raw.(type) {
+	case json.Number:
+		whole, ok = digits(raw.String())
+	case string:
+		whole, ok = digits(strings.TrimSpace(raw))
+	}
+	if !ok {
+		if v != math.Trunc(v) || v < math.MinInt64 || v >= 1<<63 {
+			return 0, fmt.Errorf("is %g, not a whole number for %s", v, t.dtype)
+		}
+		whole = int64(v)
+	}
+	if whole < low || whole > high {
+		return 0, fmt.Errorf("is %d, too large for %s", whole, t.dtype)
+	}
+	return whole, nil
+}
+
+func digits(text string) (int64, bool) {
+	whole, err := strconv.ParseInt(text, 10, 64)
+	return whole, err == nil
 }
