@@ -185,6 +185,51 @@ func TestEngineReloadsUnderFire(t *testing.T) {
 	}
 }
 
+func TestEngineServesShapelessOutputs(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "shapeless/1/model.onnx", read(t, "shapeless.onnx"))
+	put(t, dir, "shapeless/config.pbtxt", []byte(`max_batch_size: 8 input { name: "x" data_type: TYPE_FP32 dims: [2] } output { name: "y" data_type: TYPE_FP32 dims: [2] }`))
+	e := start(t, dir)
+	got, err := e.Infer(t.Context(), ask("shapeless", "1", floats("x", []int64{1, 2}, 1, -2)))
+	if want := floats("y", []int64{1, 2}, -1, 2); err != nil || !reflect.DeepEqual(got.Outputs, []tensor.Tensor{want}) {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
+func TestEngineReportsFailingModels(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "failing/1/model.onnx", read(t, "failing.onnx"))
+	e := start(t, dir)
+	_, err := e.Infer(t.Context(), ask("failing", "1", floats("x", []int64{1, 2}, 1, 2)))
+	if fault.KindOf(err) != fault.Upstream || !strings.Contains(err.Error(), "out of data bounds") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestEngineRefusesElementsThatCPlusPlusCannotHold(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "types/1/model.onnx", read(t, "types.onnx"))
+	e := start(t, dir)
+	r := ask("types", "1")
+	c, err := e.Config(t.Context(), "types")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, io := range c.Inputs {
+		in := tensor.Tensor{Name: io.Name, DType: io.DType, Shape: []int64{1, 1}, Data: make([]byte, io.DType.Size())}
+		switch io.DType {
+		case tensor.Bool:
+			in.Data[0] = 2
+		case tensor.Bytes:
+			in.Data = make([]byte, 4) // one empty text
+		}
+		r.Inputs = append(r.Inputs, in)
+	}
+	if _, err := e.Infer(t.Context(), r); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "BOOL element 0 is 2") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestEngineWithoutLibrary(t *testing.T) {
 	_, err := New(Config{Repository: t.TempDir(), Library: "/nowhere/libonnxruntime.so", Log: quiet})
 	if fault.KindOf(err) != fault.Unavailable || !errors.Is(err, ort.ErrNoLibrary) {

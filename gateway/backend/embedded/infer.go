@@ -45,8 +45,10 @@ func (e *Engine) Infer(ctx context.Context, r *backend.Request) (*backend.Respon
 	case err == nil:
 	case errors.Is(err, ort.ErrStopped):
 		return nil, e.ended(ctx, r)
+	case errors.Is(err, ort.ErrInput):
+		return nil, fault.New(fault.Invalid, "invalid_request", "model '%s': %s", r.Model, short(err))
 	case errors.Is(err, ort.ErrOutput):
-		return nil, contract(r, "%s", errors.Unwrap(err)).Wrap(err)
+		return nil, contract(r, "%s", short(err))
 	default:
 		return nil, fault.New(fault.Upstream, "upstream_error", "model '%s' version %s failed: %s", r.Model, r.Version, short(err)).Wrap(err)
 	}

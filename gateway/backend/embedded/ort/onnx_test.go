@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"triton-gateway/tensor"
 )
 
@@ -36,6 +38,46 @@ func TestDescribeLeavesOutDefaults(t *testing.T) {
 	got, err := Describe(field(7, graph))
 	if err != nil || len(got.Inputs) != 1 || got.Inputs[0].Name != "x" || got.Inputs[0].Ranked {
 		t.Errorf("got %+v %v, want x alone", got, err)
+	}
+}
+
+func TestDescribeKinds(t *testing.T) {
+	for num, want := range map[protowire.Number]string{4: "a sequence", 5: "a map", 8: "a sparse tensor", 9: "an optional value"} {
+		data := field(7, field(12, append(field(1, []byte("y")), field(2, field(num, nil))...)))
+		if g, err := Describe(data); err != nil || len(g.Outputs) != 1 || g.Outputs[0].Type != want || g.Outputs[0].DType != tensor.Invalid {
+			t.Errorf("%d: %+v %v", num, g, err)
+		}
+	}
+}
+
+// TestDescribeMerges: a message that is there twice counts as one, by protobuf's rules; withCasts builds on that.
+func TestDescribeMerges(t *testing.T) {
+	data := append(model(t, "add1"), field(7, field(12, field(1, []byte("more"))))...)
+	if g, err := Describe(data); err != nil || len(g.Inputs) != 1 || len(g.Outputs) != 2 || g.Outputs[1].Name != "more" {
+		t.Errorf("%+v %v", g, err)
+	}
+}
+
+// TestDescribeSkips: fields of a kind that ONNX does not use here are passed over, if they are whole.
+func TestDescribeSkips(t *testing.T) {
+	extra := protowire.AppendFixed32(protowire.AppendTag(nil, 200, protowire.Fixed32Type), 1)
+	extra = protowire.AppendFixed64(protowire.AppendTag(extra, 201, protowire.Fixed64Type), 1)
+	data := append(extra, model(t, "add1")...)
+	if g, err := Describe(data); err != nil || len(g.Inputs) != 1 {
+		t.Errorf("%+v %v", g, err)
+	}
+	if _, err := Describe(extra[:len(extra)-1]); err == nil {
+		t.Error("a cut field was passed over")
+	}
+}
+
+func TestElemTypes(t *testing.T) {
+	for n, want := range map[uint64]tensor.DType{0: tensor.Invalid, 1: tensor.FP32, 2: tensor.Uint8, 3: tensor.Int8, 4: tensor.Uint16, 5: tensor.Int16,
+		6: tensor.Int32, 7: tensor.Int64, 8: tensor.Bytes, 9: tensor.Bool, 10: tensor.FP16, 11: tensor.FP64, 12: tensor.Uint32, 13: tensor.Uint64,
+		14: tensor.Invalid, 15: tensor.Invalid, 16: tensor.BF16, 17: tensor.Invalid, 1 << 63: tensor.Invalid} {
+		if got, name := elemType(n); got != want || name == "" {
+			t.Errorf("%d: %v %q", n, got, name)
+		}
 	}
 }
 

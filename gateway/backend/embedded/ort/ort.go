@@ -8,6 +8,9 @@ import "errors"
 // ErrStopped is what Run gives when its context ended first.
 var ErrStopped = errors.New("run stopped")
 
+// ErrInput is what Run gives when an element of an input cannot be handed to the library.
+var ErrInput = errors.New("input refused")
+
 // ErrOutput is what Run gives when an output does not have the shape that the caller announced.
 var ErrOutput = errors.New("unexpected output shape")
 

@@ -120,7 +120,7 @@ func (s *Session) Run(ctx context.Context, inputs []tensor.Tensor, shapes [][]in
 	for i := range inputs {
 		var err error
 		if in[i], err = pins.input(&inputs[i]); err != nil {
-			return nil, fmt.Errorf("input %q: %w", inputs[i].Name, err)
+			return nil, fmt.Errorf("%w: input %q: %w", ErrInput, inputs[i].Name, err)
 		}
 	}
 	out := make([]onnxruntime.Value, len(s.graph.Outputs))

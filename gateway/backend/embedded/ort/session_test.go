@@ -244,6 +244,11 @@ func TestLoadRefuses(t *testing.T) {
 		"nothing":  {nil, "no graph"},
 		"cut":      {half, "cut"},
 		"sequence": {model(t, "sequence"), `output "y" is a sequence`},
+		"empty":    {field(7, nil), "0 inputs and 0 outputs"},
+		"no type":  {graphOf(field(1, []byte("x")), typed("y", 1, 2)), `input "x" is a value without a type`},
+		"float8":   {graphOf(typed("x", 17, 2), typed("y", 1, 2)), `input "x" is a tensor of ONNX element type 17`},
+		"scalar":   {graphOf(typed("x", 1), typed("y", 1, 2)), `input "x" has no dimensions`},
+		"no nodes": {graphOf(typed("x", 1, 2), typed("y", 1, 2)), ""},
 	} {
 		if s, err := r.Load(c.data, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -251,6 +256,92 @@ func TestLoadRefuses(t *testing.T) {
 				s.Close()
 			}
 		}
+	}
+}
+
+// graphOf makes a model with an input and an output, and nothing that leads from one to the other.
+func graphOf(input, output []byte) []byte {
+	return field(7, append(field(11, input), field(12, output)...))
+}
+
+// typed makes a ValueInfoProto.
+func typed(name string, elem uint64, dims ...uint64) []byte {
+	var shape []byte
+	for _, d := range dims {
+		shape = append(shape, field(1, varint(1, d))...)
+	}
+	return append(field(1, []byte(name)), field(2, field(1, append(varint(1, elem), field(2, shape)...)))...)
+}
+
+func TestRunOfWhatDoesNotFit(t *testing.T) {
+	s := load(t, open(t), "add1", Options{})
+	for name, in := range map[string][]tensor.Tensor{
+		"no inputs": nil,
+		"two":       {floats("x", []int64{1, 4}, 1, 2, 3, 4), floats("x", []int64{1, 4}, 1, 2, 3, 4)},
+		"shape":     {floats("x", []int64{1, 3}, 1, 2, 3)},
+		"rank":      {floats("x", []int64{4}, 1, 2, 3, 4)},
+		"type":      {{Name: "x", DType: tensor.Int32, Shape: []int64{1, 4}, Data: make([]byte, 16)}},
+		"negative":  {floats("x", []int64{-1, 4}, 1, 2, 3, 4)},
+		"too short": {floats("x", []int64{2, 4}, 1, 2, 3, 4)},
+		"no shape":  {floats("x", nil, 1)},
+		"no type":   {{Name: "x", Shape: []int64{1, 4}, DType: tensor.BF16, Data: make([]byte, 8)}},
+	} {
+		if out, err := s.Run(context.Background(), in, nil); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v %v", name, out, err)
+		}
+	}
+	one := []tensor.Tensor{floats("x", []int64{1, 4}, 1, 2, 3, 4)}
+	if out, err := s.Run(context.Background(), one, [][]int64{{1 << 62, 4}}); err == nil {
+		t.Errorf("an announced shape with too many elements: %v", out)
+	}
+	out, err := s.Run(context.Background(), one, [][]int64{{1 << 40, 4}}) // beyond any memory: not set aside
+	if want := floats("y", []int64{1, 4}, 2, 3, 4, 5); err != nil || !reflect.DeepEqual(out[0], want) {
+		t.Errorf("%v %v", out, err)
+	}
+}
+
+func TestRunFails(t *testing.T) {
+	s := load(t, open(t), "failing", Options{})
+	_, err := s.Run(context.Background(), []tensor.Tensor{floats("x", []int64{1, 2}, 1, 2)}, nil)
+	if err == nil || errors.Is(err, ErrStopped) || errors.Is(err, ErrOutput) || !strings.Contains(err.Error(), "out of data bounds") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRunAfterItsTime(t *testing.T) {
+	s := load(t, open(t), "add1", Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Run(ctx, []tensor.Tensor{floats("x", []int64{1, 4}, 1, 2, 3, 4)}, nil); !errors.Is(err, ErrStopped) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestInputsAreLent: the tensor's own bytes are what the library reads, also when they belong to a larger message.
+func TestInputsAreLent(t *testing.T) {
+	s := load(t, open(t), "types", Options{})
+	message := make([]byte, 0, 512)
+	var in []tensor.Tensor
+	for _, v := range s.Graph().Inputs {
+		at := len(message)
+		message = append(message, sample(v.DType)...)
+		in = append(in, tensor.Tensor{Name: v.Name, DType: v.DType, Shape: []int64{1, 2}, Data: message[at:len(message):len(message)]})
+	}
+	before := string(message)
+	out, err := s.Run(context.Background(), in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range out {
+		if !reflect.DeepEqual(out[i].Data, in[i].Data) {
+			t.Errorf("%s: got % x, want % x", out[i].Name, out[i].Data, in[i].Data)
+		}
+		if len(out[i].Data) > 0 && &out[i].Data[0] == &in[i].Data[0] {
+			t.Errorf("%s: the output is the input's memory", out[i].Name)
+		}
+	}
+	if string(message) != before {
+		t.Error("the message was written to")
 	}
 }
 

@@ -47,6 +47,9 @@ func (p *pinner) input(t *tensor.Tensor) (onnxruntime.Value, error) {
 	return p.lend(t.Shape, data, t.DType)
 }
 
+// maxLent bounds the memory that is set aside for an output before the run, on the word of the model's file alone.
+const maxLent = 1 << 30
+
 // output gives the library memory to write to, if the shape is known; otherwise nil, and the binding will measure.
 func (p *pinner) output(t *tensor.Tensor, v Value) (onnxruntime.Value, error) {
 	scalar := v.Ranked && len(v.Dims) == 0
@@ -62,7 +65,8 @@ func (p *pinner) output(t *tensor.Tensor, v Value) (onnxruntime.Value, error) {
 		return value, err
 	}
 	n, err := tensor.Elements(t.Shape)
-	if err != nil {
+	if err != nil || n > maxLent/int64(t.DType.Size()) {
+		t.Shape = nil
 		return nil, err
 	}
 	t.Data = make([]byte, n*int64(t.DType.Size()))

@@ -24,10 +24,11 @@ def constant(name, array):
     return numpy_helper.from_array(array, name)
 
 
-def save(name, nodes, inputs, outputs, initializers=(), opset=OPSET):
+def save(name, nodes, inputs, outputs, initializers=(), check=True):
     graph = helper.make_graph(nodes, name, inputs, outputs, list(initializers))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    onnx.checker.check_model(model)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    if check:
+        onnx.checker.check_model(model)
     onnx.save(model, HERE / f"{name}.onnx")
 
 
@@ -56,6 +57,12 @@ save("nonzero", [helper.make_node("NonZero", ["x"], ["y"])], [value("x", T.FLOAT
 # No dimensions at all on the output.
 save("scalar", [helper.make_node("ReduceSum", ["x"], ["y"], keepdims=0)], [value("x", T.FLOAT, ["n"])], [value("y", T.FLOAT, [])])
 
+# The same, of every datatype that can be served so; and one that cannot.
+single = {k: t for k, t in kinds.items() if k not in ("fp16", "bf16", "bytes")}
+save("scalars", [helper.make_node("Squeeze", [f"in_{k}"], [f"out_{k}"]) for k in single],
+     [value(f"in_{k}", t, [1]) for k, t in single.items()], [value(f"out_{k}", t, []) for k, t in single.items()])
+save("halfscalar", [helper.make_node("Squeeze", ["x"], ["y"])], [value("x", T.FLOAT16, [1])], [value("y", T.FLOAT16, [])])
+
 # Two inputs, two outputs; the outputs are not in the order of the inputs.
 save("pair", [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Sub", ["a", "b"], ["difference"])],
      [value("a", T.FLOAT, ["batch", 2]), value("b", T.FLOAT, ["batch", 2])],
@@ -71,6 +78,13 @@ save("collapse", [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=1
 
 # Sees [batch, 4] where the client sends [batch, 2, 2].
 save("flat", [helper.make_node("Mul", ["x", "x"], ["y"])], [value("x", T.FLOAT, ["batch", 4])], [value("y", T.FLOAT, ["batch", 4])])
+
+# The file does not tell the output's shape: against the standard, and served by ONNX Runtime all the same.
+save("shapeless", [helper.make_node("Neg", ["x"], ["y"])], [value("x", T.FLOAT, ["batch", 2])], [value("y", T.FLOAT, None)], check=False)
+
+# Fails while it runs: the index is beyond the end.
+save("failing", [helper.make_node("Gather", ["x", "far"], ["y"], axis=1)], [value("x", T.FLOAT, ["batch", "n"])],
+     [value("y", T.FLOAT, ["batch", 1])], [constant("far", np.array([1000], np.int64))])
 
 # Runs `count` rounds of nothing much: for cancelling.
 body = helper.make_graph(
