@@ -75,7 +75,8 @@ func vp8l(width, height uint32) []byte {
 
 func vp8(width, height uint16) []byte {
 	body := []byte{0, 0, 0, 0x9d, 0x01, 0x2a}
-	return riffChunk("VP8 ", binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(body, width), height))
+	body = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(body, width), height)
+	return riffChunk("VP8 ", append(body, 1, 2, 3, 4))
 }
 
 func vp8x(flags byte, width, height uint32) []byte {
