@@ -3,7 +3,6 @@ package triton
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 )
 
@@ -18,8 +17,6 @@ const (
 	suspicion = 450 * time.Millisecond
 	// silence is how long a gateway may be quiet before its share is taken over as final.
 	silence = 10 * time.Second
-	// deadKept is how many past epochs of a version are remembered, so that a store that was rolled back cannot revive them.
-	deadKept = 16
 )
 
 // epochs is what the looks of all endpoints share.
@@ -64,7 +61,6 @@ type version struct {
 	most    tally
 	config  string // digest of the config; "" where it has to be asked for
 	suspect *doubt
-	dead    []string // past epochs
 }
 
 // doubt is a growth that no known call explains, yet.
@@ -149,7 +145,6 @@ func (e *epochs) settle(w *watcher, b *book, key modelVersion, v *version, o *ob
 	if what == renew {
 		if found {
 			e.log.Info("a model counts as loaded anew", "model", key.model, "version", key.version, "because", why)
-			v.bury(r.Epoch)
 		}
 		r = r.fresh(o, now)
 		v.begin(before, after)
@@ -179,7 +174,7 @@ func (e *epochs) known(b *book, key modelVersion, v *version) (record, bool) {
 	switch {
 	case !v.joined:
 		return r, found
-	case !found, r.Epoch != v.record.Epoch && (r.Number < v.record.Number || v.isDead(r.Epoch)):
+	case !found, r.Epoch != v.record.Epoch && r.Number < v.record.Number:
 		return v.record.clone(), true
 	case r.Epoch == v.record.Epoch:
 		r.Gone = r.Gone || v.record.Gone
@@ -205,9 +200,6 @@ func (e *epochs) time(v *version, r *record, o *observation, now time.Time) {
 func (e *epochs) join(v *version, r *record, after tally) {
 	if v.joined && v.record.Epoch == r.Epoch && r.has(e.self) {
 		return
-	}
-	if v.joined && v.record.Epoch != r.Epoch {
-		v.bury(v.record.Epoch)
 	}
 	v.begin(v.settled, after)
 }
@@ -289,19 +281,6 @@ func (w *watcher) copyFor(key modelVersion) *version {
 		return new(version)
 	}
 	out := *v
-	out.record, out.dead = v.record.clone(), slices.Clone(v.dead)
+	out.record = v.record.clone()
 	return &out
-}
-
-func (v *version) isDead(epoch string) bool {
-	return slices.Contains(v.dead, epoch)
-}
-
-func (v *version) bury(epoch string) {
-	if v.isDead(epoch) {
-		return
-	}
-	if v.dead = append(v.dead, epoch); len(v.dead) > deadKept {
-		v.dead = v.dead[1:]
-	}
 }

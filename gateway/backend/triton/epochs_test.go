@@ -144,6 +144,29 @@ func TestEpochChangesWithAReload(t *testing.T) {
 	}
 }
 
+func TestEpochChangesAtOnceWithTheConnection(t *testing.T) {
+	s, at := fake(t), newClock()
+	c := gatewayOf(t, s, nil, at)
+	infers(t, c, 10)
+	old := epochOf(t, c, at)
+	s.Kill()
+	s.Start()
+	infers(t, c, 30) // more than before, and all accounted for
+	changed(t, "another server", epochOf(t, c, at), old)
+}
+
+func TestEpochChangesWithTheConfigAlone(t *testing.T) {
+	s, at := fake(t), newClock()
+	c := gatewayOf(t, s, nil, at)
+	infers(t, c, 100)
+	old := epochOf(t, c, at)
+	s.SetConfig("m", &tritonpb.ModelConfig{Name: "m", Backend: "other"})
+	s.Foreign("m", 5000) // counters that look like the old load's, grown
+	second := epochOf(t, c, at)
+	changed(t, "config", second, old)
+	same(t, "once", epochOf(t, c, at), second)
+}
+
 func TestEpochChangesWhenOneCallIsForgotten(t *testing.T) {
 	s, at := fake(t), newClock()
 	c := gatewayOf(t, s, nil, at)
@@ -161,15 +184,25 @@ func TestGatewaysShareEpochs(t *testing.T) {
 	same(t, "the other gateway", epochOf(t, b, at), first)
 	for i := range 30 { // each sees the other's calls before it is told of them
 		infers(t, a, i%3)
-		same(t, "a", epochOf(t, a, at), first)
 		infers(t, b, (i+1)%2)
+		same(t, "a", epochOf(t, a, at), first)
 		same(t, "b", epochOf(t, b, at), first)
 	}
 	s.Reload("m")
 	second := epochOf(t, b, at)
 	changed(t, "reload", second, first)
 	same(t, "the other after the reload", epochOf(t, a, at), second)
+	s.SetState("m", "UNLOADING", "")
+	gone := statusOf(t, a, "m")
+	s.SetState("m", "READY", "")
+	unloaded := epochOf(t, b, at)
+	if gone.State != backend.Unloading {
+		t.Errorf("got %+v", gone)
+	}
+	changed(t, "the other has seen it unloaded", unloaded, second)
+	second = unloaded
 	infers(t, a, 2)
+	epochOf(t, a, at)
 	s.Reload("m")
 	s.Foreign("m", 9)
 	third := ""
@@ -179,6 +212,43 @@ func TestGatewaysShareEpochs(t *testing.T) {
 	}
 	changed(t, "reload with strangers", third, second)
 	same(t, "the other", epochOf(t, b, at), third)
+}
+
+func TestAGatewayJoinsInTheMiddleOfItsCalls(t *testing.T) {
+	s, at, store := fake(t), newClock(), NewMemoryEpochs()
+	a, b := gatewayOf(t, s, store, at), gatewayOf(t, s, store, at)
+	infers(t, a, 3)
+	epochOf(t, b, at)
+	epochOf(t, a, at)
+	s.Reload("m")
+	second := epochOf(t, a, at)
+	infers(t, b, 4) // counted by the new load before b knows of it
+	for range 6 {
+		same(t, "b", epochOf(t, b, at), second)
+		same(t, "a", epochOf(t, a, at), second)
+	}
+}
+
+func TestTimeSinceTheLastLook(t *testing.T) {
+	at := newClock()
+	e := newEpochs(Deps{Now: at.now})
+	ago := func(d time.Duration) int64 { return at.now().Add(-d).UnixMilli() }
+	for name, c := range map[string]struct {
+		v    version
+		r    record
+		want time.Duration
+	}{
+		"a new process takes the writer's clock": {version{}, record{At: ago(time.Hour)}, time.Hour},
+		"a clock that is ahead is far off too":   {version{}, record{At: ago(-time.Hour)}, time.Hour},
+		"the own clock, for the own epoch":       {version{joined: true, looked: at.now().Add(-time.Second), record: record{Epoch: "a"}}, record{Epoch: "a", At: ago(time.Hour)}, time.Second},
+		"the own clock, for what came after":     {version{joined: true, shared: true, looked: at.now().Add(-time.Second), record: record{Epoch: "a"}}, record{Epoch: "b", At: ago(time.Hour)}, time.Second},
+		"not for what may have come before":      {version{joined: true, looked: at.now().Add(-time.Second), record: record{Epoch: "a"}}, record{Epoch: "b", At: ago(time.Hour)}, time.Hour},
+	} {
+		var o observation
+		if e.time(&c.v, &c.r, &o, at.now()); o.since != c.want {
+			t.Errorf("%s: %v, want %v", name, o.since, c.want)
+		}
+	}
 }
 
 func TestGatewaysAgreeWhenTheyLookAtTheSameTime(t *testing.T) {
@@ -306,6 +376,21 @@ func TestEpochsSurviveTheStoresFailures(t *testing.T) {
 			same(t, "the other gateway learns of it", epochOf(t, b, at), third)
 		})
 	}
+}
+
+func TestWhatWasSeenWithoutTheStoreCounts(t *testing.T) {
+	s, at, store := fake(t), newClock(), &brokenStore{MemoryEpochs: NewMemoryEpochs()}
+	c := gatewayOf(t, s, store, at)
+	s.Foreign("m", 1000)
+	epochOf(t, c, at)
+	store.set("down")
+	s.Foreign("m", 9000)
+	old := epochOf(t, c, at)
+	store.set("")
+	at.forward(storePause)
+	s.Reload("m")
+	s.Foreign("m", 5000) // more than the store knows of, fewer than were seen
+	changed(t, "a reload when the store came back", epochOf(t, c, at), old)
 }
 
 func TestAHangingStoreIsAskedOnceASecond(t *testing.T) {
