@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"triton-gateway/gateway"
+	"triton-gateway/task"
 )
 
 type versionCmd struct{}
@@ -16,7 +17,7 @@ func (versionCmd) Run(e *Env) error {
 	return nil
 }
 
-func taskSchema() ([]byte, error) { return nil, nil } // TODO task.Schema
+func taskSchema() ([]byte, error) { return task.Schema(), nil }
 
 func printSchema(e *Env, schema func() ([]byte, error)) error {
 	out, err := schema()
