@@ -13,27 +13,28 @@ import (
 // arrows lists, for every package, which packages of this module it may import: down only, never sideways.
 // A name ending in /... stands for a folder and all below it.
 var arrows = map[string][]string{
-	".":                        {"cli"},
-	"cli":                      {"gateway", "task"},
-	"gateway":                  {"gateway/...", "preprocess/...", "postprocess", "task", "modelconfig", "tensor", "internal/..."},
-	"gateway/web":              {},
-	"gateway/pipeline":         {"gateway/catalog", "gateway/cache", "gateway/backend", "preprocess", "postprocess", "task", "tensor", "internal/..."},
-	"gateway/catalog":          {"gateway/backend", "task", "modelconfig", "tensor", "internal/..."},
-	"gateway/cache":            {"internal/..."},
-	"gateway/backend":          {"modelconfig", "tensor", "internal/..."},
-	"gateway/backend/embedded": {"gateway/backend", "modelconfig", "tensor", "internal/..."},
-	"gateway/backend/triton":   {"gateway/backend", "modelconfig", "tensor", "tritonpb", "internal/..."},
-	"preprocess":               {"task", "tensor", "internal/..."},
-	"preprocess/opencv":        {"preprocess", "internal/..."},
-	"postprocess":              {"task", "tensor", "internal/..."},
-	"task":                     {"modelconfig", "tensor", "internal/..."},
-	"modelconfig":              {"tensor", "tritonpb", "internal/..."},
-	"tensor":                   {},
-	"tritonpb":                 {},
-	"internal/tritontest":      {"tritonpb", "tensor", "internal/..."},
-	"internal/...":             {"internal/..."},
-	"bench/...":                {"gateway/...", "preprocess/...", "tensor", "tritonpb", "internal/..."},
-	"e2e/...":                  {"internal/..."},
+	".":                            {"cli"},
+	"cli":                          {"gateway", "task"},
+	"gateway":                      {"gateway/...", "preprocess/...", "postprocess", "task", "modelconfig", "tensor", "internal/..."},
+	"gateway/web":                  {},
+	"gateway/pipeline":             {"gateway/catalog", "gateway/cache", "gateway/backend", "preprocess", "postprocess", "task", "tensor", "internal/..."},
+	"gateway/catalog":              {"gateway/backend", "task", "modelconfig", "tensor", "internal/..."},
+	"gateway/cache":                {"internal/..."},
+	"gateway/backend":              {"modelconfig", "tensor", "internal/..."},
+	"gateway/backend/embedded":     {"gateway/backend", "gateway/backend/embedded/ort", "modelconfig", "tensor", "internal/..."},
+	"gateway/backend/embedded/ort": {"tensor", "internal/..."},
+	"gateway/backend/triton":       {"gateway/backend", "modelconfig", "tensor", "tritonpb", "internal/..."},
+	"preprocess":                   {"task", "tensor", "internal/..."},
+	"preprocess/opencv":            {"preprocess", "internal/..."},
+	"postprocess":                  {"task", "tensor", "internal/..."},
+	"task":                         {"modelconfig", "tensor", "internal/..."},
+	"modelconfig":                  {"tensor", "tritonpb", "internal/..."},
+	"tensor":                       {},
+	"tritonpb":                     {},
+	"internal/tritontest":          {"tritonpb", "tensor", "internal/..."},
+	"internal/...":                 {"internal/..."},
+	"bench/...":                    {"gateway/...", "preprocess/...", "tensor", "tritonpb", "internal/..."},
+	"e2e/...":                      {"internal/..."},
 }
 
 // owners lists who may import a third-party module; everyone else goes through them.
@@ -47,7 +48,7 @@ var owners = map[string][]string{
 	"github.com/maypok86/otter":           {"gateway/cache"},
 	"github.com/alecthomas/kong":          {"cli"},
 	"github.com/prometheus/client_golang": {"gateway"},
-	"google.golang.org/protobuf":          {"modelconfig", "gateway/backend/triton", "tritonpb", "internal/tritontest", "bench/..."},
+	"google.golang.org/protobuf":          {"modelconfig", "gateway/backend/triton", "gateway/backend/embedded/ort", "tritonpb", "internal/tritontest", "bench/..."},
 }
 
 type goPackage struct {
