@@ -213,3 +213,26 @@ func TestForeignPurgeMessages(t *testing.T) {
 		t.Error("a message that is no purge of another gateway purged")
 	}
 }
+
+// TestMemoryStoresAgainAfterAPurge: the stamp of a look-up is that of both tiers.
+func TestMemoryStoresAgainAfterAPurge(t *testing.T) {
+	p := newPair(t)
+	group := groupOf(1)
+	if err := p.a.Purge(t.Context(), &group); err != nil {
+		t.Fatal(err)
+	}
+	p.hold(t, keyOf(1, "a"), "x")
+	if _, ok := p.a.memory.load(keyOf(1, "a")); !ok {
+		t.Error("not in the memory of the gateway that computed it")
+	}
+	for range 2 { // NoCache, too
+		if _, _, err := p.a.Do(t.Context(), keyOf(1, "b"), NoCache, 0, func(context.Context) ([]byte, bool, error) { return []byte("y"), true, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled(t, p.a.remote)()
+	_, near := p.a.memory.load(keyOf(1, "b"))
+	if _, far := p.a.remote.get(t.Context(), keyOf(1, "b")); !near || !far {
+		t.Errorf("in memory %v, in Redis %v", near, far)
+	}
+}
