@@ -12,7 +12,7 @@ import (
 
 // modelView is all that is shown of one model.
 type modelView struct {
-	modelSummary
+	ModelSummary
 	TaskSource   string          `json:"task_source,omitempty" doc:"Where the task comes from" example:"task.yaml"`
 	MaxBatchSize int             `json:"max_batch_size" doc:"0: the model takes no batches"`
 	Inputs       []tensorView    `json:"inputs" doc:"The model's own tensors"`
@@ -76,7 +76,7 @@ type exampleView struct {
 
 // describe makes the full view of a model. host is what the caller called the gateway.
 func describe(m *modelInfo, host string) modelView {
-	v := modelView{modelSummary: summary(m), TaskSource: m.Source, Labels: m.Labels, Inputs: []tensorView{}, Outputs: []tensorView{}}
+	v := modelView{ModelSummary: summary(m), TaskSource: m.Source, Labels: m.Labels, Inputs: []tensorView{}, Outputs: []tensorView{}}
 	if v.Labels == nil {
 		v.Labels = []string{}
 	}

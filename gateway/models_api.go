@@ -74,8 +74,8 @@ func (m *modelInfo) reason() string {
 	return "no version is ready"
 }
 
-// modelSummary is one model of the list.
-type modelSummary struct {
+// ModelSummary is one model of the list. It is exported for the sake of the OpenAPI document, which follows only exported embedded types.
+type ModelSummary struct {
 	Name        string        `json:"name" example:"shapes"`
 	Task        string        `json:"task,omitempty" example:"image-classification" doc:"Missing for a model that cannot be served"`
 	Description string        `json:"description,omitempty"`
@@ -86,8 +86,8 @@ type modelSummary struct {
 	Error       string        `json:"error,omitempty" doc:"Why it cannot be served"`
 }
 
-func summary(m *modelInfo) modelSummary {
-	v := modelSummary{Name: m.Name, Ready: m.ready(), Versions: m.Versions, Samples: m.Samples, Warnings: m.Warnings, Error: m.Error}
+func summary(m *modelInfo) ModelSummary {
+	v := ModelSummary{Name: m.Name, Ready: m.ready(), Versions: m.Versions, Samples: m.Samples, Warnings: m.Warnings, Error: m.Error}
 	if m.Spec != nil {
 		v.Task, v.Description = string(m.Spec.Task), m.Spec.Description
 	}
@@ -109,13 +109,13 @@ type modelPath struct {
 
 type modelListOutput struct {
 	Body struct {
-		Models []modelSummary `json:"models"`
+		Models []ModelSummary `json:"models"`
 	}
 }
 
 type modelInput struct {
-	modelPath
-	host string
+	Model string `path:"model" maxLength:"256" doc:"Name of the model" example:"shapes"`
+	host  string
 }
 
 // Resolve notes the host that the caller used, for the example.
@@ -140,7 +140,7 @@ func (s *server) registerModels(api huma.API) {
 		Summary: "All models", Description: "Models that cannot be served are listed too, with the reason.",
 	}, func(context.Context, *struct{}) (*modelListOutput, error) {
 		out := &modelListOutput{}
-		out.Body.Models = []modelSummary{}
+		out.Body.Models = []ModelSummary{}
 		for _, m := range s.models.List() {
 			out.Body.Models = append(out.Body.Models, summary(m))
 		}

@@ -101,8 +101,11 @@ func (s *server) engine() *gin.Engine {
 	return e
 }
 
-// handler serves the public listener. This is the table of its routes.
-func (s *server) handler() http.Handler {
+// handler serves the public listener.
+func (s *server) handler() http.Handler { return s.chain(s.publicRoutes()) }
+
+// publicRoutes is the table of the public listener's routes.
+func (s *server) publicRoutes() *gin.Engine {
 	e := s.engine()
 
 	e.POST("/v1/models/:model/infer", s.handle(s.infer))
@@ -129,7 +132,7 @@ func (s *server) handler() http.Handler {
 	}
 	e.GET("/metrics", s.scrape())
 	s.registerPages(e)
-	return s.chain(e)
+	return e
 }
 
 // adminHandler serves the admin listener.
