@@ -39,7 +39,7 @@ func main() {
 	model := flag.String("model", "noop", "a model with one FP32 input IN of dims [-1] and max_batch_size 0")
 	rounds := flag.Int("rounds", 12, "rounds; each runs both clients, in alternating order")
 	flag.Parse()
-	if err := compare(*address, *model, *rounds); err != nil {
+	if err := compare(*address, *model, *rounds, sizes[:]); err != nil {
 		fmt.Fprintln(os.Stderr, "tritonclient:", err)
 		os.Exit(1)
 	}
@@ -48,48 +48,44 @@ func main() {
 // call makes one inference with a tensor.
 type call func(context.Context, *tensor.Tensor) error
 
-func compare(address, model string, rounds int) error {
-	stock, err := stockClient(address, model)
+func compare(address, model string, rounds int, list []size) error {
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
-	ours, err := gatewayClient(address, model)
+	defer conn.Close()
+	stock := stockClient(conn, model)
+	client, err := triton.New(triton.Config{Endpoints: []string{address}}, triton.Deps{})
 	if err != nil {
 		return err
 	}
+	defer client.Close()
+	ours := gatewayClient(client, model)
 	fmt.Println("| tensor | stock client, CPU per call | this client, CPU per call | ratio, median of rounds (lowest - highest) | goal | wall stock / this |")
 	fmt.Println("|---|---|---|---|---|---|")
-	for i := range sizes {
-		if err := row(&sizes[i], stock, ours, rounds); err != nil {
+	for i := range list {
+		if err := row(&list[i], stock, ours, rounds); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func stockClient(address, model string) (call, error) {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return nil, err
-	}
+func stockClient(conn *grpc.ClientConn, model string) call {
 	service := tritonpb.NewGRPCInferenceServiceClient(conn)
 	return func(ctx context.Context, t *tensor.Tensor) error {
 		_, err := service.ModelInfer(ctx, &tritonpb.ModelInferRequest{ModelName: model, ModelVersion: "1",
 			Inputs:           []*tritonpb.ModelInferRequest_InferInputTensor{{Name: t.Name, Datatype: t.DType.String(), Shape: t.Shape}},
 			RawInputContents: [][]byte{t.Data}})
 		return err
-	}, nil
+	}
 }
 
-func gatewayClient(address, model string) (call, error) {
-	client, err := triton.New(triton.Config{Endpoints: []string{address}}, triton.Deps{})
-	if err != nil {
-		return nil, err
-	}
+func gatewayClient(client *triton.Client, model string) call {
 	return func(ctx context.Context, t *tensor.Tensor) error {
 		_, err := client.Infer(ctx, &backend.Request{Model: model, Version: "1", Inputs: []tensor.Tensor{*t}})
 		return err
-	}, nil
+	}
 }
 
 func row(s *size, stock, ours call, rounds int) error {

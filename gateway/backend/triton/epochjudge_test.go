@@ -1,6 +1,7 @@
 package triton
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,4 +117,36 @@ func FuzzReadBook(f *testing.F) {
 			t.Fatalf("%+v became %+v", got, again)
 		}
 	})
+}
+
+func TestABookFitsItsShelves(t *testing.T) {
+	b := readBook(nil)
+	now := time.Unix(1_700_000_000, 0)
+	for i := range 400 {
+		r := record{Epoch: randomEpoch(), Number: 3, Base: 1 << 30, At: now.UnixMilli(), Config: "0123456789abcdef",
+			Shares: map[string]share{"0123456789abcdef": {1 << 30, 1 << 30, 1 << 30}, "fedcba9876543210": {1 << 30, 1 << 30, 1 << 30}}}
+		for k := range r.Seen {
+			r.Seen[k] = 1 << 40
+		}
+		b.Records[modelVersion{"a-model-with-a-long-name-" + string(rune('a'+i%26)), strconv.Itoa(i)}.key()] = r
+	}
+	again := readBook(nil)
+	for i, shelf := range b.split() {
+		if size := len(shelf.bytes()); size > 64<<10 {
+			t.Errorf("shelf %d has %d bytes: cache.Records takes 64 KiB", i, size)
+		}
+		again.add(readBook(shelf.bytes()))
+	}
+	if len(again.Records) != 400 {
+		t.Errorf("%d records came back", len(again.Records))
+	}
+	b.markGone(map[string]bool{}, now)
+	gone := b.Records["a-model-with-a-long-name-a/0"]
+	if !gone.Gone || gone.Number != 3 || gone.Shares != nil {
+		t.Errorf("got %+v", gone)
+	}
+	b.markGone(map[string]bool{}, now.Add(goneKept+time.Second))
+	if len(b.Records) != 0 {
+		t.Errorf("%d records of versions gone for a day", len(b.Records))
+	}
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"hash/fnv"
 	"maps"
+	"strconv"
 	"time"
 
 	"triton-gateway/tritonpb"
@@ -38,7 +40,7 @@ type record struct {
 	Epoch  string   `json:"e"`
 	Number uint64   `json:"n"`           // how many epochs this version has had; of two epochs the higher is the later
 	Base   uint64   `json:"b"`           // successes counted when the epoch began
-	Seen   counters `json:"s"`           // at the last look
+	Seen   counters `json:"s,omitzero"`  // at the last look
 	At     int64    `json:"t"`           // the last look, ms since 1970 by the clock of the gateway that looked
 	Load   string   `json:"l,omitempty"` // identity of the load by Triton's metrics; "" where unknown
 	Config string   `json:"c,omitempty"` // digest of the model's config
@@ -79,7 +81,8 @@ func (r *record) fresh(o *observation, now time.Time) record {
 		At: now.UnixMilli(), Load: o.load, Config: o.config}
 }
 
-// book holds the records of one endpoint, and is stored under one key.
+// book holds the records of one endpoint. It is stored in shelves, for a store may bound its values: cache.Records takes 64 KiB, and a
+// record has some 400 bytes.
 type book struct {
 	Format  int               `json:"format"`
 	Tick    uint64            `json:"tick"` // goes up with every change
@@ -89,7 +92,53 @@ type book struct {
 const (
 	bookFormat = 1
 	maxBook    = 16 << 20
+	shelves    = 4
+	// goneKept is how long the record of a version that is gone is kept.
+	goneKept = 24 * time.Hour
 )
+
+// shelfKey names one part of a book in the store.
+func shelfKey(key string, shelf int) string { return key + ":" + strconv.Itoa(shelf) }
+
+// split puts every record on the shelf of its key.
+func (b *book) split() (out [shelves]book) {
+	for i := range out {
+		out[i] = book{Format: b.Format, Tick: b.Tick, Records: map[string]record{}}
+	}
+	for key, r := range b.Records {
+		h := fnv.New32a()
+		h.Write([]byte(key))
+		out[h.Sum32()%shelves].Records[key] = r
+	}
+	return out
+}
+
+// add takes over the records of a shelf.
+func (b *book) add(shelf book) {
+	b.Tick = max(b.Tick, shelf.Tick)
+	maps.Copy(b.Records, shelf.Records)
+}
+
+func (b *book) clone() book {
+	out := book{Format: b.Format, Tick: b.Tick, Records: make(map[string]record, len(b.Records))}
+	for key, r := range b.Records {
+		out.Records[key] = r.clone()
+	}
+	return out
+}
+
+// markGone notes which versions are not ready now, and forgets those that have not been for long.
+func (b *book) markGone(ready map[string]bool, now time.Time) {
+	for key, r := range b.Records {
+		switch {
+		case ready[key]:
+		case r.Gone && now.UnixMilli()-r.At > goneKept.Milliseconds():
+			delete(b.Records, key)
+		case !r.Gone:
+			b.Records[key] = record{Epoch: r.Epoch, Number: r.Number, At: now.UnixMilli(), Gone: true}
+		}
+	}
+}
 
 // readBook gives an empty book where the bytes are not one: a store's garbage costs new epochs, never an error.
 func readBook(b []byte) book {

@@ -80,29 +80,46 @@ func newWatcher() *watcher {
 	return &watcher{busy: make(chan struct{}, 1), versions: map[modelVersion]*version{}, book: readBook(nil), heard: map[string]heard{}}
 }
 
-// load gives the shared book and its bytes, or the local one where there is no store to ask.
-func (e *epochs) load(ctx context.Context, w *watcher, key string) (b book, old []byte, shared bool) {
+// load gives the shared book and the bytes of its shelves, or the local book where there is no store to ask.
+func (e *epochs) load(ctx context.Context, w *watcher, key string) (b book, old [shelves][]byte, shared bool) {
 	if !w.storeOff.IsZero() && e.now().Before(w.storeOff) {
-		return w.book.clone(), nil, false
+		return w.book.clone(), old, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	old, err := e.store.Load(ctx, key)
-	if err != nil {
-		e.storeFailed(w, err)
-		return w.book.clone(), nil, false
+	b = readBook(nil)
+	for i := range old {
+		value, err := e.loadShelf(ctx, shelfKey(key, i))
+		if err != nil {
+			e.storeFailed(w, err)
+			return w.book.clone(), old, false
+		}
+		old[i] = value
+		b.add(readBook(value))
 	}
-	return readBook(old), old, true
+	return b, old, true
 }
 
-// swap reports whether the book was written; where the store fails it counts as written, to this process alone.
-func (e *epochs) swap(ctx context.Context, w *watcher, key string, old []byte, b *book) bool {
+func (e *epochs) loadShelf(ctx context.Context, key string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	done, err := e.store.Swap(ctx, key, old, b.bytes())
-	if err != nil {
-		e.storeFailed(w, err)
-		return true
+	return e.store.Load(ctx, key)
+}
+
+// swap reports whether the book was written and no other gateway has written meanwhile. Where the store fails it counts as written, to
+// this process alone.
+func (e *epochs) swap(ctx context.Context, w *watcher, key string, old [shelves][]byte, b *book) bool {
+	done := true
+	for i, shelf := range b.split() {
+		if len(shelf.Records) == 0 && old[i] == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+		swapped, err := e.store.Swap(ctx, shelfKey(key, i), old[i], shelf.bytes())
+		cancel()
+		if err != nil {
+			e.storeFailed(w, err)
+			return true
+		}
+		done = done && swapped
 	}
 	return done
 }
@@ -119,14 +136,6 @@ func (w *watcher) storeOk(shared bool, since time.Time) {
 	if shared && w.storeOff.Before(since) {
 		w.storeOff = time.Time{}
 	}
-}
-
-func (b *book) clone() book {
-	out := book{Format: b.Format, Tick: b.Tick, Records: make(map[string]record, len(b.Records))}
-	for key, r := range b.Records {
-		out.Records[key] = r.clone()
-	}
-	return out
 }
 
 // settle finds the record that continues for a version which was observed ready, and gives it as it is to be written. v is changed with it.

@@ -7,7 +7,8 @@ import (
 )
 
 // EpochStore is where gateways that look at the same Triton agree on the epochs of its models, and where epochs outlive a
-// gateway. Keys and values hold no user data. A store that fails is worked around, never reported to a caller.
+// gateway. Keys and values hold no user data. Values stay under 64 KiB up to some 400
+// model versions per endpoint. A store that fails is worked around, never reported to a caller.
 type EpochStore interface {
 	// Load gives the value of key; nil where there is none.
 	Load(ctx context.Context, key string) ([]byte, error)

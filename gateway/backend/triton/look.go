@@ -89,7 +89,7 @@ func (c *Client) lookOnce(ctx context.Context, e *endpoint) (sights []sight, don
 		}
 		sights = append(sights, s)
 	}
-	markGone(&b, w, drafts)
+	markGone(&b, w, drafts, now)
 	if shared {
 		done = c.epochs.swap(ctx, w, key, old, &b)
 	}
@@ -107,8 +107,8 @@ func (c *Client) lookOnce(ctx context.Context, e *endpoint) (sights []sight, don
 	return sights, done || !shared, nil
 }
 
-// markGone notes which versions are not ready now.
-func markGone(b *book, w *watcher, ready map[modelVersion]*version) {
+// markGone notes in the book and in memory which versions are not ready now.
+func markGone(b *book, w *watcher, ready map[modelVersion]*version, now time.Time) {
 	for id, v := range w.versions {
 		if ready[id] == nil {
 			v.record.Gone = true
@@ -118,12 +118,7 @@ func markGone(b *book, w *watcher, ready map[modelVersion]*version) {
 	for id := range ready {
 		keys[id.key()] = true
 	}
-	for key, r := range b.Records {
-		if !keys[key] {
-			r.Gone = true
-			b.Records[key] = r
-		}
-	}
+	b.markGone(keys, now)
 }
 
 // askConfig fetches the digest of a config where it is unknown, and of one more version in each look in turn: a config that has changed means a
