@@ -17,7 +17,7 @@ func (j *job) pil(ctx context.Context) (Pixels, error) {
 		options.Gray, convert = true, nil
 	}
 	s := newStream(newLines(j.transform.method, cols), newLines(j.transform.method, rows), width, j.transform.channels(), transposed(j.orientation), convert,
-		j.lend(g.part.width*g.part.height*j.transform.channels()))
+		j.lend(g.part.width*g.part.height*j.transform.channels()), fastRows())
 	j.resampling += time.Since(begin)
 
 	sink := func(strip []byte) error {

@@ -11,6 +11,7 @@ package preprocess
 type axis struct {
 	from, to int      // the input pixels that are read: from <= x < to. All below counts from there
 	windows  []window // by output
+	vector   *vector  // the same for rowAVX2; nil where that cannot be used
 
 	// Segments; pairs is 0 where the windows do not fit this scheme (strong enlargement), and then windows is used.
 	pairs  int      // coefficient pairs per input pixel: 1, 2 or 3
@@ -21,7 +22,7 @@ type axis struct {
 // maxPairs is enough for pil-lanczos, the widest filter, in a reduction.
 const maxPairs = 3
 
-// newAxis takes windows in the order of their outputs, at least one.
+// newAxis takes windows in the order of their outputs, at least one. forRow or segment have to come next, for the one direction or the other.
 func newAxis(ws []window) *axis {
 	a := &axis{windows: make([]window, len(ws)), from: ws[0].from}
 	for _, w := range ws {
@@ -31,8 +32,17 @@ func newAxis(ws []window) *axis {
 	for i, w := range ws {
 		a.windows[i] = window{w.from - a.from, w.coefs}
 	}
-	a.segment()
 	return a
+}
+
+// forRow prepares row for lines of ch channels. quick allows for what the processor has.
+func (a *axis) forRow(ch int, quick bool) {
+	if ch == 3 && quick {
+		a.vector = newVector(a)
+	}
+	if a.vector == nil {
+		a.segment()
+	}
 }
 
 // segment fills in the packed form where it fits.

@@ -3,6 +3,8 @@ package preprocess
 // row resamples the pixels from <= x < to of a line with ch channels (1 or 3) into dst, len(a.windows)*ch bytes.
 func (a *axis) row(dst, src []byte, ch int) {
 	switch {
+	case a.vector != nil:
+		a.vector.row(dst, src)
 	case a.pairs == 1 && ch == 3:
 		a.row3x1(dst, src)
 	case a.pairs == 2 && ch == 3:
@@ -12,7 +14,7 @@ func (a *axis) row(dst, src []byte, ch int) {
 	case a.pairs == 1:
 		a.row1x1(dst, src)
 	case ch == 3:
-		a.row3(dst, src)
+		plain3(dst, src, a.windows)
 	default:
 		a.row1(dst, src)
 	}
@@ -113,9 +115,9 @@ func (a *axis) row3x3(dst, src []byte) {
 	}
 }
 
-// row3 is plain: each output by its window.
-func (a *axis) row3(dst, src []byte) {
-	for k, w := range a.windows {
+// plain3 makes each output by its window.
+func plain3(dst, src []byte, windows []window) {
+	for k, w := range windows {
 		var r, g, b int32
 		p := src[3*w.from : 3*end(w)]
 		for i, c := range w.coefs {

@@ -71,7 +71,7 @@ func TestStreamEqualsTextbook(t *testing.T) {
 		j := job{orientation: orientation, header: Header{Width: src.Width, Height: src.Height}, scaleNum: 8, transform: &transform{method: method}}
 		j.geometry = geometry{width: upright.Width, height: upright.Height, resized: out, part: rect{point{x0, y0}, size{x1 - x0, y1 - y0}}}
 		cols, rows := j.spans()
-		s := newStream(newLines(method, cols), newLines(method, rows), src.Width, channels, transposed(orientation), nil, make([]byte, (x1-x0)*(y1-y0)*channels))
+		s := newStream(newLines(method, cols), newLines(method, rows), src.Width, channels, transposed(orientation), nil, make([]byte, (x1-x0)*(y1-y0)*channels), fastRows() && rapid.Bool().Draw(t, "quick"))
 		for rest := src.Data; len(rest) > 0; { // in uneven strips
 			n := min(rapid.IntRange(1, 20).Draw(t, "rows"), len(rest)/(src.Width*channels)) * src.Width * channels
 			s.write(rest[:n])

@@ -16,6 +16,7 @@ type column struct {
 
 // newColumn is for lines of width bytes.
 func newColumn(a *axis, width int, emit func(k int, line []byte)) *column {
+	a.segment()
 	c := &column{axis: a, emit: emit, line: make([]byte, width)}
 	if a.pairs > 0 {
 		c.sums = make([]uint64, a.pairs*width)

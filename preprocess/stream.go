@@ -16,11 +16,14 @@ type stream struct {
 }
 
 // newStream makes a picture of cols.out x rows.out pixels into out, which has to have room for it.
-// Lines that come in have 3 channels, and ch where convert is nil.
-func newStream(cols, rows lines, width, ch int, acrossFirst bool, convert func(dst, src []byte), out []byte) *stream {
+// Lines that come in have 3 channels, and ch where convert is nil. quick allows for instructions that not every processor has.
+func newStream(cols, rows lines, width, ch int, acrossFirst bool, convert func(dst, src []byte), out []byte, quick bool) *stream {
 	s := &stream{width: width, ch: ch, cols: cols, rows: rows, acrossFirst: acrossFirst, convert: convert}
 	s.out = Pixels{cols.out, rows.out, ch, out[:cols.out*rows.out*ch]}
 	clear(s.out.Data)
+	if cols.axis != nil {
+		cols.axis.forRow(ch, quick)
+	}
 	needed := cols.to - cols.from
 	if convert != nil {
 		s.converted = make([]byte, needed*ch)
