@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"internal/...":                 {"internal/..."},
 	"bench/...":                    {"gateway/...", "preprocess/...", "tensor", "tritonpb", "internal/..."},
 	"e2e/...":                      {"internal/..."},
+	"docs":                         {"internal/..."},
 }
 
 // owners lists who may import a third-party module; everyone else goes through them.
