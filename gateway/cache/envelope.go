@@ -20,6 +20,8 @@ import (
 const (
 	envelopeMagic   = "tgce"
 	envelopeVersion = 1
+	envelopeGroup   = 32
+	envelopeAll     = 40
 	envelopeHead    = 48
 )
 
@@ -51,8 +53,8 @@ func unseal(raw []byte, key Key) (it item, ok bool) {
 		return item{}, false
 	}
 	it = item{data: raw[envelopeHead:len(raw):len(raw)], expires: time.UnixMilli(expires), tier: inRedis}
-	it.stamp.group = [8]byte(raw[32:])
-	it.stamp.all = [8]byte(raw[40:])
+	it.stamp.group = [8]byte(raw[envelopeGroup:])
+	it.stamp.all = [8]byte(raw[envelopeAll:])
 	return it, true
 }
 

@@ -15,7 +15,7 @@ const (
 	tokenLife    = maxLife + 24*time.Hour // a purge token outlives every value that it refuses
 	streamLength = 1000                   // purges that a gateway may miss before it drops everything
 	sweepQueue   = 64
-	sweepBatch   = 1000
+	sweepSize    = 1000
 	sweepTimeout = 2 * time.Second
 )
 
@@ -65,27 +65,42 @@ func (r *remote) sweep(ctx context.Context) {
 	}
 }
 
+// sweepScript removes KEYS[1] unless its bytes from ARGV[2] to ARGV[3] are the token ARGV[1]: in one step, so that a value stored since
+// the purge stays.
+const sweepScript = `if redis.pcall('GETRANGE', KEYS[1], ARGV[2], ARGV[3]) ~= ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0`
+
 func (r *remote) sweepOne(ctx context.Context, name string) error {
-	pattern := entryPrefix + name + ":*"
+	pattern, offset := entryPrefix+name+":*", envelopeGroup
 	if name == purgeAll {
-		pattern = entryPrefix + "*"
+		pattern, offset = entryPrefix+"*", envelopeAll
 	}
 	for cursor := uint64(0); ; {
-		limited, cancel := context.WithTimeout(ctx, sweepTimeout)
-		names, next, err := r.client.Scan(limited, cursor, pattern, sweepBatch).Result()
-		if err == nil && len(names) > 0 {
-			pipe := r.client.Pipeline()
-			for _, one := range names {
-				pipe.Unlink(limited, one)
-			}
-			_, err = pipe.Exec(limited)
-		}
-		cancel()
+		next, err := r.sweepBatch(ctx, cursor, pattern, purgePrefix+name, offset)
 		if err != nil || next == 0 {
 			return err
 		}
 		cursor = next
 	}
+}
+
+func (r *remote) sweepBatch(ctx context.Context, cursor uint64, pattern, purge string, offset int) (next uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	latest := r.client.Get(ctx, purge)
+	if err := failure(latest.Err()); err != nil {
+		return 0, err
+	}
+	token := tokenOf(latest)
+	names, next, err := r.client.Scan(ctx, cursor, pattern, sweepSize).Result()
+	if err != nil || len(names) == 0 {
+		return next, err
+	}
+	pipe := r.client.Pipeline()
+	for _, one := range names {
+		pipe.Eval(ctx, sweepScript, []string{one}, token[:], offset, offset+len(token)-1)
+	}
+	_, err = pipe.Exec(ctx)
+	return next, err
 }
 
 // groupOfName reverses the name of a purge. known is false for anything else.

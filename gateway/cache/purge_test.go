@@ -214,25 +214,45 @@ func TestForeignPurgeMessages(t *testing.T) {
 	}
 }
 
-// TestMemoryStoresAgainAfterAPurge: the stamp of a look-up is that of both tiers.
-func TestMemoryStoresAgainAfterAPurge(t *testing.T) {
+// TestStoresAgainAfterAPurge: the stamp of a look-up is that of both tiers, and the sweep leaves alone what is new.
+func TestStoresAgainAfterAPurge(t *testing.T) {
 	p := newPair(t)
 	group := groupOf(1)
+	for i, mode := range []Mode{Default, NoCache, NoCache} { // the second of these finds a value
+		old, key := keyOf(1, fmt.Sprint("old", i)), keyOf(1, fmt.Sprint("new", i/2))
+		store := func(key Key, mode Mode) {
+			t.Helper()
+			_, out, err := p.a.Do(t.Context(), key, mode, 0, func(context.Context) ([]byte, bool, error) { return []byte("x"), true, nil })
+			if !out.Stored || err != nil {
+				t.Fatal(out, err)
+			}
+			settled(t, p.a.remote)()
+		}
+		store(old, Default)
+		names := &group
+		if i == 1 {
+			names = nil
+		}
+		if err := p.a.Purge(t.Context(), names); err != nil {
+			t.Fatal(err)
+		}
+		store(key, mode)
+		until(t, "swept", func() bool { return p.client.Exists(t.Context(), entryName(old)).Val() == 0 })
+		_, near := p.a.memory.load(key)
+		if _, far := p.a.remote.get(t.Context(), key); !near || !far {
+			t.Errorf("step %d: in memory %v, in Redis %v", i, near, far)
+		}
+	}
+}
+
+func TestSweepTakesForeignValues(t *testing.T) {
+	p := newPair(t)
+	group := groupOf(1)
+	list, stub := entryName(keyOf(1, "list")), entryName(keyOf(1, "stub"))
+	p.client.RPush(t.Context(), list, "x")
+	p.client.Set(t.Context(), stub, "x", 0)
 	if err := p.a.Purge(t.Context(), &group); err != nil {
 		t.Fatal(err)
 	}
-	p.hold(t, keyOf(1, "a"), "x")
-	if _, ok := p.a.memory.load(keyOf(1, "a")); !ok {
-		t.Error("not in the memory of the gateway that computed it")
-	}
-	for range 2 { // NoCache, too
-		if _, _, err := p.a.Do(t.Context(), keyOf(1, "b"), NoCache, 0, func(context.Context) ([]byte, bool, error) { return []byte("y"), true, nil }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	settled(t, p.a.remote)()
-	_, near := p.a.memory.load(keyOf(1, "b"))
-	if _, far := p.a.remote.get(t.Context(), keyOf(1, "b")); !near || !far {
-		t.Errorf("in memory %v, in Redis %v", near, far)
-	}
+	until(t, "swept", func() bool { return p.client.Exists(t.Context(), list, stub).Val() == 0 })
 }
