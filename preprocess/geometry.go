@@ -15,6 +15,7 @@ type geometry struct {
 	at            point
 	tensor        size
 	fill          byte
+	ratio         float64 // letterbox: the one factor of both directions, before rounding; 0 in the other modes
 }
 
 type (
@@ -32,7 +33,8 @@ type (
 //   - longest-edge: the long edge becomes s, the short one int(s*short/long), at least 1, as torchvision's max_size truncates; with a pad
 //     the rest of the s x s square, right and below, is filled, as YOLOX and DETR do it.
 //   - letterbox: as Ultralytics describes it for a fixed shape: r = min(h/height, w/width), which enlarges too; the new size is round(width*r),
-//     round(height*r), at least 1; left = round(dw/2-0.1), top = round(dh/2-0.1); round is Python's, half to even.
+//     round(height*r), at least 1; left = round(dw/2-0.1), top = round(dh/2-0.1); round is Python's, half to even. The way back divides
+//     both directions by r, as every training code does for such models, and not by the ratio of the rounded sizes.
 //   - none: the picture as it is.
 func (t *transform) geometry(width, height int) (geometry, error) {
 	g := geometry{width: width, height: height, resized: size{width, height}}
@@ -45,6 +47,7 @@ func (t *transform) geometry(width, height int) (geometry, error) {
 		g.resized = edge(width, height, t.size.width, max(width, height))
 	case "letterbox":
 		r := min(float64(t.size.height)/float64(height), float64(t.size.width)/float64(width))
+		g.ratio = r
 		g.resized = size{max(1, int(math.RoundToEven(float64(width)*r))), max(1, int(math.RoundToEven(float64(height)*r)))}
 	default:
 		if t.crop == nil && t.size.width != 0 && t.size != g.resized {
@@ -97,7 +100,7 @@ func cut(have, want int, floor bool) (at, from, n int) {
 
 // frame leads back from the tensor to the upright picture.
 func (g *geometry) frame() tensor.Frame {
-	return tensor.Frame{
+	f := tensor.Frame{
 		SourceWidth: g.width, SourceHeight: g.height,
 		Width: g.tensor.width, Height: g.tensor.height,
 		ScaleX:  float64(g.resized.width) / float64(g.width),
@@ -105,6 +108,10 @@ func (g *geometry) frame() tensor.Frame {
 		OffsetX: float64(g.at.x - g.part.x),
 		OffsetY: float64(g.at.y - g.part.y),
 	}
+	if g.ratio > 0 {
+		f.ScaleX, f.ScaleY = g.ratio, g.ratio
+	}
+	return f
 }
 
 // covers reports that the picture fills the whole tensor.
