@@ -122,7 +122,7 @@ func TestFrameMapsCornersToCorners(t *testing.T) {
 		// where the picture has to be, from the frame; both are whole pixels
 		left, top := f.OffsetX, f.OffsetY
 		right, bottom := float64(width)*f.ScaleX+f.OffsetX, float64(height)*f.ScaleY+f.OffsetY
-		within := 1e-9 // source pixels by which the lower right corner may lead back to another place
+		within := 1e-9           // source pixels by which the lower right corner may lead back to another place
 		if mode == "letterbox" { // the frame has the ratio before the size was rounded to whole pixels
 			if f.ScaleX != f.ScaleY {
 				t.Fatalf("two ratios: %+v", f)
