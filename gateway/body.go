@@ -2,10 +2,7 @@ package gateway
 
 import (
 	"context"
-	"errors"
-	"io"
 	"math/bits"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -24,12 +21,6 @@ const (
 	// waitForRoom is how long an upload waits for the memory of others before it is refused.
 	waitForRoom = time.Second
 )
-
-// byteBudget bounds the bytes of all bodies that are in memory at the same time.
-type byteBudget interface {
-	// Acquire waits for n bytes. The caller calls release when the bytes are free again. Errors: Busy, Timeout where ctx ended first.
-	Acquire(ctx context.Context, n int64) (release func(), err error)
-}
 
 // bodyPool reads bodies into buffers that are used again. A buffer goes back when the last holder of its Body lets go.
 type bodyPool struct {
@@ -84,35 +75,6 @@ func (p *bodyPool) take(ctx context.Context, size int64) (*buffer, error) {
 	b := p.get(size)
 	b.release = release
 	return b, nil
-}
-
-// patience is a context that ends after waitForRoom, counted from the first time that somebody waits on it: where nobody has to wait, no timer is made.
-type patience struct {
-	context.Context
-	timed  context.Context
-	cancel context.CancelFunc
-}
-
-// Done starts the clock.
-func (p *patience) Done() <-chan struct{} {
-	if p.timed == nil {
-		p.timed, p.cancel = context.WithTimeout(p.Context, waitForRoom)
-	}
-	return p.timed.Done()
-}
-
-// Err reports the end of the wait as well as that of the request.
-func (p *patience) Err() error {
-	if p.timed != nil {
-		return p.timed.Err()
-	}
-	return p.Context.Err()
-}
-
-func (p *patience) stop() {
-	if p.cancel != nil {
-		p.cancel()
-	}
 }
 
 // read reads the whole body of r, once. The caller releases the Body.
@@ -177,56 +139,6 @@ func (p *bodyPool) grow(b *buffer, in *reader) (*buffer, int, error) {
 		p.put(b)
 		b = larger
 	}
-}
-
-// reader reads a body under a deadline that moves on with every window of bytes.
-type reader struct {
-	w http.ResponseWriter
-	r *http.Request
-}
-
-// fill reads until dst is full; ended says that the body ended first.
-func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
-	control := http.NewResponseController(in.w)
-	for next := 0; n < len(dst); {
-		if n >= next {
-			_ = control.SetReadDeadline(time.Now().Add(windowTime)) // writers without deadlines are those of tests
-			next = n + window
-		}
-		m, err := in.r.Body.Read(dst[n:min(len(dst), next)])
-		n += m
-		switch {
-		case err == io.EOF:
-			return n, n < len(dst), nil
-		case err != nil:
-			return n, false, in.explain(err)
-		}
-	}
-	return n, false, nil
-}
-
-// done takes the deadline away. Left in place, it would end the request's context while the model runs.
-func (in *reader) done() { _ = http.NewResponseController(in.w).SetReadDeadline(time.Time{}) }
-
-func (in *reader) explain(err error) error {
-	var timeout net.Error
-	var gone *net.OpError
-	switch {
-	case errors.As(err, &timeout) && timeout.Timeout():
-		in.w.Header().Set("Connection", "close")
-		return fault.New(fault.Timeout, "deadline_exceeded", "the body came too slowly: at least %d KiB are expected every %d seconds", window>>10, windowTime/time.Second).Wrap(err)
-	case in.r.Context().Err() != nil:
-		return in.r.Context().Err()
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return cutBody().Wrap(err)
-	case errors.As(err, &gone):
-		return fault.New(fault.Canceled, "client_closed", "the client closed the connection in the middle of the body").Wrap(err)
-	}
-	return fault.New(fault.Invalid, "invalid_request", "the body could not be read; send it again").At("body", "unreadable").Wrap(err)
-}
-
-func cutBody() *fault.Error {
-	return fault.New(fault.Invalid, "invalid_request", "the body ended before its announced end; send it again").At("body", "cut off")
 }
 
 func (p *bodyPool) tooLarge() error {

@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"triton-gateway/gateway/pipeline"
@@ -141,42 +139,11 @@ func badRow(location, format string, args ...any) *fault.Error {
 	return e.At(location, e.Detail)
 }
 
-type bodyKind int
-
 const (
 	imageBody bodyKind = iota
 	multipartBody
 	jsonBody
 )
-
-// mediaType decides how the body is read. What kind of picture it is, its bytes decide later.
-func mediaType(contentType string) (bodyKind, map[string]string, error) {
-	switch contentType {
-	case "image/jpeg", "image/png", "image/webp", "application/octet-stream":
-		return imageBody, nil, nil
-	case "application/json":
-		return jsonBody, nil, nil
-	case "":
-		return 0, nil, unsupported("the request has no Content-Type", "missing")
-	}
-	name, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return 0, nil, unsupported("the Content-Type cannot be read", "malformed")
-	}
-	switch {
-	case name == "multipart/form-data":
-		return multipartBody, params, nil
-	case name == "application/json", strings.HasPrefix(name, "application/") && strings.HasSuffix(name, "+json"):
-		return jsonBody, nil, nil
-	case strings.HasPrefix(name, "image/"), name == "application/octet-stream":
-		return imageBody, nil, nil
-	}
-	return 0, nil, unsupported("the Content-Type "+strconv.Quote(clip(name))+" is not taken", "not taken")
-}
-
-func unsupported(what, message string) error {
-	return fault.New(fault.Unsupported, "unsupported_media_type", "%s; send one of %s", what, accepted).At("header.Content-Type", message)
-}
 
 // readForm takes a multipart body apart: pictures from the fields image and file, options from the others.
 func (c *call) readForm(boundary string) error {

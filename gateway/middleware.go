@@ -146,20 +146,20 @@ func (s *server) finish(st *state, r *http.Request) {
 	if !s.log.Enabled(r.Context(), level) {
 		return
 	}
-	attrs := [...]slog.Attr{
+	attrs := [9]slog.Attr{
 		slog.String("request_id", st.id),
 		slog.String("method", r.Method),
 		slog.String("path", clip(r.URL.Path)),
 		slog.Int("status", st.status),
-		slog.Duration("took", took),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000),
 		slog.Int64("sent", st.sent),
-		slog.String("model", clip(st.model)),
-		slog.String("cache", st.cached),
-		slog.String("code", st.code),
 	}
-	n := len(attrs)
-	for n > 6 && attrs[n-1].Value.String() == "" {
-		n--
+	n := 6
+	for _, more := range [...]slog.Attr{slog.String("model", clip(st.model)), slog.String("cache", st.cached), slog.String("code", st.code)} {
+		if more.Value.String() != "" {
+			attrs[n] = more
+			n++
+		}
 	}
 	s.log.LogAttrs(r.Context(), level, "request", attrs[:n]...)
 }

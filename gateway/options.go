@@ -3,7 +3,6 @@ package gateway
 import (
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 	"triton-gateway/postprocess"
 )
 
-// optionNames are the options of infer, in the order of the contract. They are taken from the query, from fields of a form and from members of a JSON body.
+// The options of infer, in the order of the contract. They are taken from the query, from fields of a form and from members of a JSON body.
 const (
 	optTopK = iota
 	optConfidence
@@ -23,6 +22,7 @@ const (
 	optionCount
 )
 
+// optionNames are their names.
 var optionNames = [optionCount]string{"top_k", "confidence", "iou", "max_detections", "classes", "cache"}
 
 // options are the wishes of one call, with the places where they were said.
@@ -148,74 +148,4 @@ func (o *options) unknown(place, name string, others ...string) error {
 func badOption(location, format string, args ...any) error {
 	e := fault.New(fault.Invalid, "invalid_request", format, args...)
 	return e.At(location, e.Detail)
-}
-
-// query is a parsed query in the order in which it came. It keeps empty values and refuses what is not decodable.
-type query []struct{ name, value string }
-
-func parseQuery(raw string) (query, error) {
-	if raw == "" {
-		return nil, nil
-	}
-	var q query
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		var err error
-		if name, err = url.QueryUnescape(name); err == nil {
-			value, err = url.QueryUnescape(value)
-		}
-		if err != nil || strings.Contains(pair, ";") {
-			return nil, badOption("query", "the query has a part that is not decodable: %q", clip(pair))
-		}
-		if len(q) == 4096 {
-			return nil, badOption("query", "the query has more than 4096 parameters")
-		}
-		q = append(q, struct{ name, value string }{name, value})
-	}
-	return q, nil
-}
-
-// clip keeps foreign text short in messages.
-func clip(s string) string {
-	if len(s) > 64 {
-		return strings.ToValidUTF8(s[:61], "") + "..."
-	}
-	return strings.ToValidUTF8(s, "?")
-}
-
-// nearest gives the known name that needs the fewest edits, if they are at most a third of its length (and at least one counts as near).
-func nearest(name string, known []string) string {
-	best, least := "", math.MaxInt
-	if len(name) > 64 {
-		return ""
-	}
-	for _, k := range known {
-		if d := edits(strings.ToLower(name), k); d < least && d <= max(1, len(k)/3) {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal, row[j] = row[j], min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -76,7 +76,7 @@ func (d *durations) quantiles(q ...float64) []float64 {
 	for i := 0; i < len(counts) && next < len(q); i++ {
 		seen += counts[i]
 		for next < len(q) && seen > 0 && float64(seen) >= q[next]*float64(total) {
-			out[next] = math.Exp2((float64(i)+0.5)/perOctave) / 1000
+			out[next] = math.Round(math.Exp2((float64(i)+0.5)/perOctave)) / 1000
 			next++
 		}
 	}

@@ -51,10 +51,10 @@ function fail(problem) {
   if (!problem) return;
   byId('result').replaceChildren();
   byId('timing').hidden = byId('extras').hidden = true;
-  const details = (problem.places || []).map((p) => make('li', {}, `${p.location}: ${p.message}`));
-  place.replaceChildren(make('p', {}, make('b', {}, problem.title || 'Something went wrong'), `: ${problem.detail || problem.message}`),
-    ...(details.length ? [make('ul', {}, ...details)] : []),
-    ...(problem.requestId ? [make('small', {}, `request ${problem.requestId}`)] : []));
+  const said = problem.detail || problem.message || problem.title;
+  const details = (problem.places || []).filter((p) => !said.includes(p.message)).map((p) => make('li', {}, `${p.location}: ${p.message}`));
+  const notes = [problem.code, problem.requestId && `request ${problem.requestId}`].filter(Boolean).join(', ');
+  place.replaceChildren(make('p', {}, make('b', {}, said)), ...(details.length ? [make('ul', {}, ...details)] : []), make('small', {}, notes));
 }
 
 /** Takes a picture from wherever it came. */

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"triton-gateway/internal/fault"
+)
+
+// reader reads a body under a deadline that moves on with every window of bytes.
+type reader struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+// fill reads until dst is full; ended says that the body ended first.
+func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
+	control := http.NewResponseController(in.w)
+	for next := 0; n < len(dst); {
+		if n >= next {
+			_ = control.SetReadDeadline(time.Now().Add(windowTime)) // writers without deadlines are those of tests
+			next = n + window
+		}
+		m, err := in.r.Body.Read(dst[n:min(len(dst), next)])
+		n += m
+		switch {
+		case err == io.EOF:
+			return n, n < len(dst), nil
+		case err != nil:
+			return n, false, in.explain(err)
+		}
+	}
+	return n, false, nil
+}
+
+// done takes the deadline away. Left in place, it would end the request's context while the model runs.
+func (in *reader) done() { _ = http.NewResponseController(in.w).SetReadDeadline(time.Time{}) }
+
+func (in *reader) explain(err error) error {
+	var timeout net.Error
+	var gone *net.OpError
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		in.w.Header().Set("Connection", "close")
+		return fault.New(fault.Timeout, "deadline_exceeded", "the body came too slowly: at least %d KiB are expected every %d seconds", window>>10, windowTime/time.Second).Wrap(err)
+	case in.r.Context().Err() != nil:
+		return in.r.Context().Err()
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return cutBody().Wrap(err)
+	case errors.As(err, &gone):
+		return fault.New(fault.Canceled, "client_closed", "the client closed the connection in the middle of the body").Wrap(err)
+	}
+	return fault.New(fault.Invalid, "invalid_request", "the body could not be read; send it again").At("body", "unreadable").Wrap(err)
+}
+
+func cutBody() *fault.Error {
+	return fault.New(fault.Invalid, "invalid_request", "the body ended before its announced end; send it again").At("body", "cut off")
+}

@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"triton-gateway/internal/fault"
+)
+
+// locate turns the places that the pipeline knows, such as top_k or petal_width, into places of the request, such as query.top_k or body.rows[3].petal_width.
+func (c *call) locate(err error, item int) error {
+	var f *fault.Error
+	if err == nil || !errors.As(err, &f) {
+		return err
+	}
+	switch f.Kind {
+	case fault.Invalid, fault.Unsupported, fault.TooLarge: // of the item's bytes
+	default:
+		if len(f.Fields) == 0 {
+			return err
+		}
+	}
+	moved := *f
+	moved.Fields = nil
+	for _, field := range f.Fields {
+		field.Location = c.place(field.Location, item)
+		moved.Fields = append(moved.Fields, field)
+	}
+	if len(moved.Fields) == 0 {
+		moved.Fields = []fault.Field{{Location: c.place("", item), Message: f.Detail}}
+	}
+	moved.Err = err
+	return &moved
+}
+
+func (c *call) place(location string, item int) string {
+	if strings.HasPrefix(location, "query.") || strings.HasPrefix(location, "body.") || strings.HasPrefix(location, "header.") {
+		return location
+	}
+	if index := optionIndex(location); index >= 0 && c.opts.place[index] != "" {
+		return c.opts.place[index]
+	}
+	base := "body"
+	switch row := item < len(c.items) && c.items[item].Row != nil; {
+	case c.body == nil:
+		base = "query"
+	case row && c.many:
+		base = fmt.Sprintf("body.rows[%d]", item)
+	case row:
+		base = "body.row"
+	case c.many:
+		base = fmt.Sprintf("body.images[%d]", item)
+	}
+	if location == "" || location == "body" {
+		return base
+	}
+	if location = strings.TrimPrefix(location, "row."); strings.HasPrefix(location, "[") {
+		return base + location
+	}
+	return base + "." + location
+}

@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"triton-gateway/modelconfig"
+	"triton-gateway/task"
+)
+
+// modelSource is what HTTP needs of the catalog.
+type modelSource interface {
+	// Lookup gives a model by name. Errors: NotFound model_not_found, Unavailable backend_unavailable.
+	Lookup(name string) (*modelInfo, error)
+	// List gives all models by name, broken ones included.
+	List() []*modelInfo
+	// Loaded reports whether the models have been read at least once.
+	Loaded() bool
+	// Sample gives one of the model's sample pictures by its name in the model's Samples.
+	Sample(model, file string) ([]byte, error)
+}
+
+// modelInfo is what HTTP shows of a model. It is a snapshot and must not be changed.
+type modelInfo struct {
+	Name     string
+	Spec     *task.Spec          // complete; nil for a model that cannot be served
+	Config   *modelconfig.Config // nil for a model that cannot be served
+	Labels   []string
+	Versions []versionView
+	Warnings []string
+	Error    string   // why it cannot be served; "" otherwise
+	Source   string   // where its task comes from, such as "task.yaml"
+	Samples  []string // names of its sample pictures
+	// Resolve gives the version that answers, where a caller asks for version ("" for none). Errors: NotFound version_not_found, Unavailable backend_unavailable.
+	Resolve func(version string) (string, error)
+}
+
+// versionView is one version of a model.
+type versionView struct {
+	Version string `json:"version" example:"1"`
+	State   string `json:"state" enum:"READY,LOADING,UNLOADING,UNAVAILABLE"`
+	Reason  string `json:"reason,omitempty" doc:"Why it is not ready"`
+}
+
+func (m *modelInfo) ready() bool {
+	if m.Error != "" {
+		return false
+	}
+	for _, v := range m.Versions {
+		if v.State == "READY" {
+			return true
+		}
+	}
+	return false
+}
+
+// reason says in words why a model is not ready; "" for one that is.
+func (m *modelInfo) reason() string {
+	switch {
+	case m.ready():
+		return ""
+	case m.Error != "":
+		return m.Error
+	}
+	for _, v := range m.Versions {
+		if v.Reason != "" {
+			return v.Reason
+		}
+	}
+	return "no version is ready"
+}
+
+// ModelSummary is one model of the list. It is exported for the sake of the OpenAPI document, which follows only exported embedded types.
+type ModelSummary struct {
+	Name        string        `json:"name" example:"shapes"`
+	Task        string        `json:"task,omitempty" example:"image-classification" doc:"Missing for a model that cannot be served"`
+	Description string        `json:"description,omitempty"`
+	Ready       bool          `json:"ready"`
+	Versions    []versionView `json:"versions"`
+	Samples     []string      `json:"samples" doc:"Sample pictures, at /v1/models/{model}/samples/{file}"`
+	Warnings    []string      `json:"warnings" doc:"What was guessed or looks wrong"`
+	Error       string        `json:"error,omitempty" doc:"Why it cannot be served"`
+}
+
+func summary(m *modelInfo) ModelSummary {
+	v := ModelSummary{Name: m.Name, Ready: m.ready(), Versions: m.Versions, Samples: m.Samples, Warnings: m.Warnings, Error: m.Error}
+	if m.Spec != nil {
+		v.Task, v.Description = string(m.Spec.Task), m.Spec.Description
+	}
+	if v.Versions == nil {
+		v.Versions = []versionView{}
+	}
+	if v.Samples == nil {
+		v.Samples = []string{}
+	}
+	if v.Warnings == nil {
+		v.Warnings = []string{}
+	}
+	return v
+}

@@ -1,0 +1,40 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/gin-gonic/gin"
+
+	"triton-gateway/gateway/pipeline"
+)
+
+// byDigest answers GET .../results/{sha256}: what infer would answer for the picture with that digest, if it is stored.
+func (s *server) byDigest(c *gin.Context) error {
+	model, version, err := s.target(c)
+	if err != nil {
+		return err
+	}
+	var digest [sha256.Size]byte
+	text := c.Param("sha256")
+	if len(text) != 2*sha256.Size {
+		return badOption("path.sha256", "the digest is the SHA-256 of the picture's bytes in 64 hexadecimal digits")
+	}
+	if _, err := hex.Decode(digest[:], []byte(text)); err != nil {
+		return badOption("path.sha256", "the digest is the SHA-256 of the picture's bytes in 64 hexadecimal digits")
+	}
+	call := &call{}
+	if err := call.query(c.Request); err != nil {
+		return err
+	}
+	request := pipeline.Request{Model: model, Version: version, ID: requestID(c), Options: call.opts.post}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.limits.Timeout)
+	defer cancel()
+	a, err := s.runner.Cached(ctx, &request, digest)
+	if err != nil {
+		return call.locate(err, 0)
+	}
+	s.send(c, a, request.Cache)
+	return nil
+}
