@@ -12,7 +12,8 @@ import (
 )
 
 // Records are small facts that all gateways agree on, such as a model's load epoch: they decide keys, so that they must not be
-// forgotten while a value lives that was stored under them. They never expire. Without Redis they are this process's own.
+// forgotten while a value lives that was stored under them. They never expire; a Redis with a memory limit should evict by
+// volatile-lfu or volatile-lru, which leaves them alone. Without Redis they are this process's own.
 type Records struct {
 	remote *remote // nil: local is all there is
 
