@@ -23,7 +23,7 @@ PICTURES = {
     ],
     "shapes-detector": [
         ("circle-star-1.png", 2010, (480, 640), "circle star"), ("square-triangle-cross-1.png", 202, (351, 527), "square triangle cross"),
-        ("five-1.jpg", 2038, (480, 640), "circle square triangle star cross"), ("cross-star-1.webp", 2042, (360, 640), "cross star"),
+        ("five-1.jpg", 20381, (480, 640), "circle square triangle star cross"), ("cross-star-1.webp", 2042, (360, 640), "cross star"),
         ("triangles-tall-1.png", 205, (401, 229), "triangle triangle"), ("square-circle-rotated.jpg", 206, (640, 480), "square circle"),
         ("star-small-1.png", 207, (160, 160), "star"),
     ],
