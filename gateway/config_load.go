@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +40,15 @@ func LoadConfigWith(path string, environ []string, last func(*Config)) (Config, 
 		return c, fmt.Errorf("config: environment: %w", err)
 	}
 	last(&c)
+	c.Limits.fill(DefaultConfig().Limits)
 	return c, c.Validate()
+}
+
+// fill puts the default where a limit is 0. Workers keep their 0, which means the number of processors.
+func (l *Limits) fill(d Limits) {
+	l.Body, l.Bodies = cmp.Or(l.Body, d.Body), cmp.Or(l.Bodies, d.Bodies)
+	l.Pixels, l.Side, l.Items = cmp.Or(l.Pixels, d.Pixels), cmp.Or(l.Side, d.Side), cmp.Or(l.Items, d.Items)
+	l.Timeout, l.Queue = cmp.Or(l.Timeout, d.Timeout), cmp.Or(l.Queue, d.Queue)
 }
 
 func (c *Config) decode(data []byte) error {

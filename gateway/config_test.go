@@ -44,6 +44,9 @@ limits: {body: 2000000, timeout: 250ms}
 			t.Errorf("%s: got %q, want %q", v.name, v.got, v.want)
 		}
 	}
+	if c, err = load(t, "limits: {timeout: 0s, body: 0, queue: 0}"); err != nil || c.Limits != DefaultConfig().Limits {
+		t.Errorf("a limit of 0 is not the default: %+v, %v", c.Limits, err)
+	}
 	if c, err = LoadConfig("", nil); err != nil || c.Cache.Memory != 256<<20 || c.Limits.Timeout != 30*time.Second {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}

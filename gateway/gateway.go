@@ -80,18 +80,21 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
+	cpu := limit.New(workers, c.Limits.Queue).Named("limits.workers")
+	bodies := limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies")
 	requests := pipeline.New(pipeline.Parts{
 		Models: g.catalog, Backend: g.backend, Cache: g.cache,
 		Engine: opencv.New(1), // OpenCV's own threads: requests run side by side instead
-		CPU:    limit.New(workers, c.Limits.Queue).Named("limits.workers"),
+		CPU:    cpu,
 		Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
 		TTL:    c.Cache.TTL, Log: log,
 	})
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
+	counts := newMetrics(info)
+	counts.registry.MustRegister(collector{g.cache, cpu, bodies})
 	g.server = newServer(serverDeps{
 		Runner: requests, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog},
-		Bytes:   limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies"),
-		Metrics: newMetrics(info), Build: info, Log: log, Now: time.Now,
+		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Timeout: c.Limits.Timeout},
 	})
 	if g.public, err = g.listen(ctx, "listen.http", c.Listen.HTTP, g.server.handler()); err != nil {
