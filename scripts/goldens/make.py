@@ -3,6 +3,7 @@
 
 Each case of cases.json names an input, a spec, the expected pixels (a PNG in pixels.zip: channels as the spec's color without the swap of BGR)
 and the SHA-256 of the expected tensor. Nothing here shares code with the gateway.
+`make goldens` runs it with the packages of requirements/goldens.txt.
 """
 import hashlib
 import json
