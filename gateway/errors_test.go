@@ -135,6 +135,10 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+func TestCompressedBodyIsRefused(t *testing.T) {
+	checkProblem(t, newRig(t), "gzip", 415, "unsupported_media_type", "header.Content-Encoding", "POST", "/v1/models/shapes/infer", "image/png", "x", "Content-Encoding", "gzip")
+}
+
 func TestConflictNamesBothPlaces(t *testing.T) {
 	r := newRig(t)
 	kind, body := makeForm("@image", "x", "top_k", "3")

@@ -59,6 +59,9 @@ func (s *server) readCall(w http.ResponseWriter, r *http.Request) (*call, error)
 	if err != nil {
 		return nil, err
 	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return nil, fault.New(fault.Unsupported, "unsupported_media_type", "Content-Encoding %q is not taken; send the bytes as they are", clip(coding)).At("header.Content-Encoding", "not taken")
+	}
 	c := &call{}
 	if err := c.query(r); err != nil {
 		return nil, err
