@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"triton-gateway/task"
 )
 
 // committed checks a file that is written by this test, or writes it.
@@ -210,5 +212,22 @@ func TestConfigDocsExamples(t *testing.T) {
 	}
 	if count == 0 {
 		t.Error("no page has an example that begins with `# gateway.yaml`")
+	}
+}
+
+// So are the examples of task.yaml.
+func TestConfigDocsTaskExamples(t *testing.T) {
+	page, err := os.ReadFile("../docs/guide/your-own-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(task:.*?)```").FindAllStringSubmatch(string(page), -1)
+	for _, block := range blocks {
+		if _, err := task.Parse([]byte(block[1])); err != nil {
+			t.Errorf("an example is wrong:\n%v", err)
+		}
+	}
+	if len(blocks) < 5 {
+		t.Errorf("%d examples; the page shows five kinds of models", len(blocks))
 	}
 }
