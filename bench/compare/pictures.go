@@ -39,22 +39,25 @@ func makePictures() ([]picture, error) {
 	return list, nil
 }
 
-// drawTo finds the amount of detail that gives a JPEG of about the wanted size, within a twentieth.
+// quality of the JPEGs, as cameras and phones use it.
+const quality = 90
+
+// drawTo finds the contrast of the detail that gives a JPEG of about the wanted size, within a twentieth.
 func drawTo(width, height, size int) ([]byte, error) {
-	low, high := 0.0, 120.0
+	low, high := 0.0, 24.0
 	var data []byte
 	for range 12 {
-		detail := (low + high) / 2
+		contrast := (low + high) / 2
 		var b bytes.Buffer
-		if err := jpeg.Encode(&b, draw(width, height, detail), &jpeg.Options{Quality: 85}); err != nil {
+		if err := jpeg.Encode(&b, draw(width, height, contrast), &jpeg.Options{Quality: quality}); err != nil {
 			return nil, err
 		}
 		data = b.Bytes()
 		switch {
 		case len(data) > size+size/20:
-			high = detail
+			high = contrast
 		case len(data) < size-size/20:
-			low = detail
+			low = contrast
 		default:
 			return data, nil
 		}
@@ -62,23 +65,46 @@ func drawTo(width, height, size int) ([]byte, error) {
 	return data, nil
 }
 
-// draw gives smooth colours, a big disc and noise of the given strength.
-func draw(width, height int, detail float64) *image.YCbCr {
-	random := rand.New(rand.NewPCG(1, 2))
+// draw gives smooth colours, a big disc, and detail of all sizes: octaves of noise whose strength falls with their frequency, as it does in
+// natural pictures (Field 1987, "Relations between the statistics of natural images and the response properties of cortical cells").
+func draw(width, height int, contrast float64) *image.YCbCr {
 	m := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	detail := make([]float32, width*height)
+	for cell := 256; cell >= 1; cell /= 2 {
+		addOctave(detail, width, height, cell, float32(contrast)*float32(math.Sqrt(float64(cell))))
+	}
 	cx, cy, r := float64(width)*0.45, float64(height)*0.55, float64(height)*0.3
 	for y := range height {
 		for x := range width {
-			v := 110 + 60*math.Sin(float64(x)/97) + 40*math.Cos(float64(y)/71)
+			v := 110 + 30*math.Sin(float64(x)/97) + 20*math.Cos(float64(y)/71)
 			if math.Hypot(float64(x)-cx, float64(y)-cy) < r {
-				v = 235
+				v = 215
 			}
-			m.Y[m.YOffset(x, y)] = clamp(v + detail*(random.Float64()-0.5))
+			m.Y[m.YOffset(x, y)] = clamp(v + float64(detail[y*width+x]))
 			c := m.COffset(x, y)
 			m.Cb[c], m.Cr[c] = clamp(128+50*math.Sin(float64(x+y)/311)), clamp(128+50*math.Cos(float64(x-y)/277))
 		}
 	}
 	return m
+}
+
+// addOctave adds noise whose features are cell pixels large: random values on a grid, and straight lines between them.
+func addOctave(dst []float32, width, height, cell int, strength float32) {
+	random := rand.New(rand.NewPCG(1, uint64(cell)))
+	columns := width/cell + 2
+	grid := make([]float32, columns*(height/cell+2))
+	for i := range grid {
+		grid[i] = (random.Float32() - 0.5) * strength
+	}
+	for y := range height {
+		top, fy := grid[y/cell*columns:], float32(y%cell)/float32(cell)
+		bottom := top[columns:]
+		for x := range width {
+			i, fx := x/cell, float32(x%cell)/float32(cell)
+			a, b := top[i]+(top[i+1]-top[i])*fx, bottom[i]+(bottom[i+1]-bottom[i])*fx
+			dst[y*width+x] += a + (b-a)*fy
+		}
+	}
 }
 
 func clamp(v float64) uint8 { return color.Gray{Y: uint8(min(max(v, 0), 255))}.Y }
