@@ -9,6 +9,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"triton-gateway/internal/nearest"
 )
 
 // kind names what a node is, for messages.
@@ -114,7 +116,7 @@ func duration(node ast.Node) (time.Duration, error) {
 
 // suggest gives `; did you mean "x"?` where a known key is near, and otherwise the list of the keys.
 func suggest(name string, known []string) string {
-	if best := nearest(name, known); best != "" {
+	if best := nearest.Word(name, known); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
 	return "; the keys here are " + strings.Join(known, ", ")
@@ -122,42 +124,8 @@ func suggest(name string, known []string) string {
 
 // choose is the same for the values of a text.
 func choose(value string, known []string) string {
-	if best := nearest(value, known); best != "" {
+	if best := nearest.Word(value, known); best != "" {
 		return "; did you mean " + best + "?"
 	}
 	return "; it is one of " + strings.Join(known, ", ")
-}
-
-// nearest gives the known word that is at most two edits away, and fewer than half of the word's letters; else "".
-func nearest(word string, known []string) string {
-	best, distance := "", min(3, (len(word)+1)/2)
-	for _, k := range known {
-		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < distance {
-			best, distance = k, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance, for short words.
-func edits(a, b string) int {
-	if len(a) > 40 || len(b) > 40 {
-		return math.MaxInt
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		left := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			left, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, left+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"triton-gateway/internal/nearest"
 )
 
 const maxName = 255
@@ -45,11 +47,11 @@ func similar(name string, list []*Model) string {
 		low := strings.ToLower(name)
 		for _, m := range list {
 			own := strings.ToLower(m.Name)
-			d := edits(low, own)
+			d := nearest.Edits(low, own)
 			if len(low) > 2 && (strings.HasPrefix(own, low) || strings.HasPrefix(low, own)) {
 				d = min(d, 1)
 			}
-			if d <= max(1, len(own)/3) {
+			if nearest.Near(d, own) {
 				near = append(near, candidate{m.Name, d})
 			}
 		}
@@ -73,25 +75,4 @@ func similar(name string, list []*Model) string {
 		names = append(names, "...")
 	}
 	return "; there are " + strings.Join(names, ", ")
-}
-
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
