@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,6 +21,7 @@ type settings struct {
 	rounds      int
 	duration    time.Duration
 	connections int
+	only        string
 	out         string
 	gateway     string
 	python      string
@@ -29,6 +32,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each target is measured")
 	flag.DurationVar(&s.duration, "duration", 3*time.Second, "how long one measurement takes")
 	flag.IntVar(&s.connections, "connections", 8, "connections of the load generator, each with one request at a time")
+	flag.StringVar(&s.only, "pictures", "", "only pictures whose name holds this")
 	flag.StringVar(&s.out, "out", "bench/RESULTS.md", "where the table goes")
 	flag.StringVar(&s.gateway, "gateway", "bin/triton-gateway", "the gateway's program")
 	flag.StringVar(&s.python, "python", ".cache/bench/bin/python", "the Python that has the peer's packages")
@@ -52,6 +56,7 @@ func run(ctx context.Context, s settings) error {
 	}
 	defer field.close()
 	var rows []row
+	pictures = slices.DeleteFunc(pictures, func(p picture) bool { return !strings.Contains(p.name, s.only) })
 	for _, p := range pictures {
 		for _, kind := range []string{"hit", "miss"} {
 			measured, err := measureAll(ctx, s, field, p, kind)
@@ -61,7 +66,26 @@ func run(ctx context.Context, s settings) error {
 			rows = append(rows, measured...)
 		}
 	}
-	return writeTable(s, rows)
+	bare, err := bareTriton(ctx, field)
+	if err != nil {
+		return err
+	}
+	rows = append(rows, bare)
+	var hits []string
+	for _, t := range field.targets {
+		if !strings.HasPrefix(t.name, "gateway, decode: exact") {
+			continue
+		}
+		for _, p := range pictures {
+			took, err := serverTime(ctx, t, p)
+			if err != nil {
+				return err
+			}
+			hits = append(hits, fmt.Sprintf("| %s | %d | %s | %.3f ms |\n", p.name, len(p.data), t.name, took.Seconds()*1e3))
+			fmt.Fprint(os.Stderr, hits[len(hits)-1])
+		}
+	}
+	return writeTable(s, rows, hits)
 }
 
 // measureAll measures one picture and kind on every target that takes part in it, in turn.

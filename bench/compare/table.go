@@ -19,7 +19,7 @@ type row struct {
 const peerName = "FastAPI peer, form"
 
 // writeTable writes the figures with their ratio to the peer's CPU.
-func writeTable(s settings, rows []row) error {
+func writeTable(s settings, rows []row, hits []string) error {
 	peer := map[string]float64{}
 	for _, r := range rows {
 		if r.target == peerName {
@@ -39,5 +39,6 @@ func writeTable(s settings, rows []row) error {
 		fmt.Fprintf(&b, "| %s | %d | %s | %s | %.0f us | %s | %.0f | %.2f ms |\n", r.picture.name, len(r.picture.data), r.kind, r.target,
 			r.figure.cpu.Seconds()*1e6, ratio, r.figure.rate, r.figure.p50.Seconds()*1e3)
 	}
+	fmt.Fprintf(&b, "\n## Server time of a hit\n\nMedian of `total` in `Server-Timing` over %d requests, one at a time: from the header's end to the answer, the body's reading and hashing included.\n\n| picture | bytes | target | median |\n|---|---|---|---|\n%s", singles, strings.Join(hits, ""))
 	return os.WriteFile(s.out, []byte(b.String()), 0o644)
 }
