@@ -218,7 +218,10 @@ type rig struct {
 	http   http.Handler
 }
 
-const testBodyLimit = 1 << 20
+const (
+	testBodyLimit = 1 << 20
+	testItems     = 8
+)
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
@@ -226,7 +229,7 @@ func newRig(t testing.TB) *rig {
 	build := buildInfo{Version: "1.2.3", Commit: "abc", Backend: "embedded"}
 	r.server = newServer(serverDeps{
 		Runner: r.runner, Models: r.models, Admin: r.admin, Bytes: r.budget, Metrics: newMetrics(build), Build: build,
-		Limits: httpLimits{Body: testBodyLimit, Timeout: 5 * time.Second}, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Now: time.Now,
+		Limits: httpLimits{Body: testBodyLimit, Items: testItems, Timeout: 5 * time.Second}, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Now: time.Now,
 	})
 	r.http = r.handler()
 	return r

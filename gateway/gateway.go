@@ -95,7 +95,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.server = newServer(serverDeps{
 		Runner: requests, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog},
 		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
-		Limits: httpLimits{Body: int64(c.Limits.Body), Timeout: c.Limits.Timeout},
+		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})
 	if g.public, err = g.listen(ctx, "listen.http", c.Listen.HTTP, g.server.handler()); err != nil {
 		return nil, err

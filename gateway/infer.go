@@ -92,7 +92,7 @@ func (s *server) answer(c *gin.Context, call *call, model, version string) error
 	request := pipeline.Request{Model: model, Version: version, ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache}
 	if !call.many {
 		if err := call.items[0].err; err != nil {
-			return err
+			return call.locate(err, 0)
 		}
 		request.Item = call.items[0].Item
 		a, err := s.runner.Run(ctx, &request)
@@ -109,5 +109,5 @@ func (s *server) answer(c *gin.Context, call *call, model, version string) error
 			return nil
 		}
 	}
-	return allFailed(results)
+	return call.allFailed(results)
 }

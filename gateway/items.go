@@ -9,9 +9,6 @@ import (
 	"triton-gateway/preprocess"
 )
 
-// maxItems bounds the pictures or rows of one call.
-const maxItems = 1024
-
 const accepted = "image/jpeg, image/png, image/webp, application/octet-stream (a picture), multipart/form-data (field image), application/json"
 
 // call is what one infer asks: its items in order and its options.
@@ -20,6 +17,8 @@ type call struct {
 	many  bool // the answer has results, even of one item
 	opts  options
 	body  *pipeline.Body // nil for a GET
+	most  int            // pictures or rows: the setting limits.items
+	at    string         // where in the body the items are, such as "body.images"; "" for the whole body
 }
 
 // item is one picture, row or set of tensors; err is set where it is already known to be bad.
@@ -47,10 +46,14 @@ func (c *call) piece(data []byte) {
 }
 
 func (c *call) full() error {
-	if len(c.items) < maxItems {
+	if len(c.items) < c.most {
 		return nil
 	}
-	return fault.New(fault.TooLarge, "body_too_large", "one call takes at most %d pictures or rows; send the rest in another call", maxItems).At("body", "too many items")
+	return c.tooMany()
+}
+
+func (c *call) tooMany() error {
+	return fault.New(fault.TooLarge, "body_too_large", "one call takes at most %d pictures or rows; send the rest in another call (the operator raises limits.items)", c.most).At("body", "too many items")
 }
 
 // readCall reads the body and the query of an infer by POST. On success the caller releases the call.
@@ -62,7 +65,7 @@ func (s *server) readCall(w http.ResponseWriter, r *http.Request) (*call, error)
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return nil, fault.New(fault.Unsupported, "unsupported_media_type", "Content-Encoding %q is not taken; send the bytes as they are", clip(coding)).At("header.Content-Encoding", "not taken")
 	}
-	c := &call{}
+	c := &call{most: s.limits.Items}
 	if err := c.query(r); err != nil {
 		return nil, err
 	}
@@ -150,10 +153,11 @@ const (
 
 // readForm takes a multipart body apart: pictures from the fields image and file, options from the others.
 func (c *call) readForm(boundary string) error {
-	f, err := newForm(c.body.Bytes, boundary)
+	f, err := newForm(c.body.Bytes, boundary, c.most+otherParts)
 	if err != nil {
 		return err
 	}
+	c.at = "body.image"
 	var names []string // fields that hold a file but have another name
 	for {
 		p, more, err := f.next()
@@ -170,7 +174,7 @@ func (c *call) readForm(boundary string) error {
 				return err
 			}
 			if len(p.Content) == 0 {
-				c.items = append(c.items, item{err: badOption("body."+p.Name, "the field %s of the form is empty", p.Name)})
+				c.items = append(c.items, item{err: fault.New(fault.Invalid, "invalid_request", "the field %s of the form is empty", p.Name)})
 				continue
 			}
 			c.piece(p.Content)

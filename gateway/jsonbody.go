@@ -21,12 +21,16 @@ const (
 	memberInputs = "inputs" // KServe v2
 )
 
+// maxCells bounds the values of all rows of a call: each takes some 50 bytes of memory, and as few as two of the body.
+const maxCells = 1 << 20
+
 // jsonReader walks through a JSON body strictly: no name twice, valid UTF-8, nothing after the end. Values are pieces of the body's own buffer.
 type jsonReader struct {
 	*jsontext.Decoder
-	call *call
-	have string   // the member with the input
-	b64  [][]byte // pictures that wait for decoding, quotes included; decoding overwrites the body
+	call  *call
+	have  string   // the member with the input
+	cells int      // of all rows
+	b64   [][]byte // pictures that wait for decoding, quotes included; decoding overwrites the body
 }
 
 // readJSON takes a JSON body apart.
@@ -43,6 +47,9 @@ func (c *call) readJSON() error {
 	}
 	if _, err := r.ReadToken(); !errors.Is(err, io.EOF) {
 		return badOption("body", "there is something after the end of the JSON object")
+	}
+	if r.have != memberInputs {
+		c.at = "body." + r.have
 	}
 	for i, text := range r.b64 {
 		data, err := decodeBase64(text)
@@ -110,6 +117,9 @@ func (r *jsonReader) option(index int) error {
 			if err != nil {
 				return r.syntax(err)
 			}
+			if len(all) == 1<<16 {
+				return badOption(place, "more than %d classes", len(all))
+			}
 			if t.Kind() != '"' || strings.Contains(t.String(), ",") {
 				return badOption(place, "classes are texts without commas")
 			}
@@ -119,6 +129,7 @@ func (r *jsonReader) option(index int) error {
 		if err != nil {
 			return err
 		}
+		r.call.opts.listed = true
 		return r.call.opts.set(index, "body", strings.Join(all, ","))
 	}
 	t, err := r.ReadToken()

@@ -11,7 +11,7 @@ import (
 )
 
 func readJSONBody(body string) (*call, error) {
-	c := &call{body: pipeline.NewBody([]byte(body), nil)}
+	c := &call{most: testItems, body: pipeline.NewBody([]byte(body), nil)}
 	return c, c.readJSON()
 }
 
@@ -50,13 +50,41 @@ func TestSeveralPicturesInJSON(t *testing.T) {
 	}
 }
 
+func list(entry string, n int) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(entry+",", n), ",") + "]"
+}
+
 func TestTooManyItems(t *testing.T) {
-	_, err := readJSONBody(`{"rows":[` + strings.TrimSuffix(strings.Repeat("[1],", maxItems+1), ",") + `]}`)
-	if err == nil || !strings.Contains(err.Error(), "1024") {
+	for member, entry := range map[string]string{"rows": "[1]", "images": `{"base64":"aGk="}`} {
+		_, err := readJSONBody(`{"` + member + `":` + list(entry, testItems+1) + `}`)
+		if err == nil || !strings.Contains(err.Error(), "at most 8 ") || !strings.Contains(err.Error(), "limits.items") {
+			t.Errorf("%s: %v", member, err)
+		}
+		if c, err := readJSONBody(`{"` + member + `":` + list(entry, testItems) + `}`); err != nil || len(c.items) != testItems {
+			t.Errorf("%s: %v", member, err)
+		}
+	}
+	if c, err := readJSONBody(`{"row":` + list("1", 5000) + `}`); err != nil || len(c.items[0].Row.Positional) != 5000 {
+		t.Errorf("a wide row: %v", err)
+	}
+	if c, err := readJSONBody(`{"row":[1],"classes":` + list(`"a"`, 50) + `}`); err != nil || len(c.opts.post.Classes) != 50 {
+		t.Errorf("many classes: %v", err)
+	}
+	if _, err := readJSONBody(`{"row":` + list("1", maxCells+1) + `}`); err == nil || !strings.Contains(err.Error(), "1048576") {
 		t.Error(err)
 	}
-	if c, err := readJSONBody(`{"rows":[` + strings.TrimSuffix(strings.Repeat("[1],", maxItems), ",") + `]}`); err != nil || len(c.items) != maxItems {
-		t.Error(err)
+	r := newRig(t)
+	var pairs []string
+	for range testItems + 1 {
+		pairs = append(pairs, "@image", "x")
+	}
+	kind, body := makeForm(pairs...)
+	if p := checkProblem(t, r, "form", 413, "body_too_large", "body", "POST", "/v1/models/shapes/infer", kind, body); !strings.Contains(p.Detail, "limits.items") {
+		t.Error(p.Detail)
+	}
+	kind, body = makeForm(append(pairs[2:], "top_k", "1", "cache", "no-store")...)
+	if res, got := r.do(t, "POST", "/v1/models/shapes/infer", kind, body); res.StatusCode != 200 {
+		t.Errorf("as many as may be: %s", got)
 	}
 }
 
@@ -120,7 +148,7 @@ func FuzzJSONBody(f *testing.F) {
 		if !json.Valid([]byte(before)) {
 			t.Fatalf("invalid JSON is taken: %q", before)
 		}
-		if len(c.items) == 0 || len(c.items) > maxItems {
+		if len(c.items) == 0 || len(c.items) > testItems {
 			t.Fatalf("%d items", len(c.items))
 		}
 		for _, item := range c.items {

@@ -51,8 +51,8 @@ func (r *jsonReader) list(place string, do func(place string) error) error {
 			_, err := r.ReadToken()
 			return r.syntax(err)
 		}
-		if i >= maxItems && place != "body.inputs" {
-			return r.call.full()
+		if i >= r.call.most && (place == "body.images" || place == "body.rows") {
+			return r.call.tooMany()
 		}
 		if err := do(place + "[" + strconv.Itoa(i) + "]"); err != nil {
 			return err
@@ -118,6 +118,9 @@ func (r *jsonReader) row(place string) error {
 // cell reads one value of a row. Whether it fits its column is not decided here, so that one bad row fails alone. Numbers stay
 // text: an INT64 column keeps all its digits.
 func (r *jsonReader) cell() (any, error) {
+	if r.cells++; r.cells > maxCells {
+		return nil, fault.New(fault.TooLarge, "body_too_large", "the rows of one call hold at most %d values; send the rest in another call", maxCells).At("body", "too many values")
+	}
 	if k := r.PeekKind(); k == '{' || k == '[' {
 		return []any{}, r.syntax(r.SkipValue())
 	}

@@ -38,19 +38,24 @@ func (c *call) place(location string, item int) string {
 	if strings.HasPrefix(location, "query.") || strings.HasPrefix(location, "body.") || strings.HasPrefix(location, "header.") {
 		return location
 	}
-	if index := optionIndex(location); index >= 0 && c.opts.place[index] != "" {
-		return c.opts.place[index]
+	name, entry := location, "" // classes[1]
+	if i := strings.IndexByte(location, '['); i > 0 {
+		name, entry = location[:i], location[i:]
 	}
-	base := "body"
-	switch row := item < len(c.items) && c.items[item].Row != nil; {
+	if index := optionIndex(name); index >= 0 && c.opts.place[index] != "" {
+		if !c.opts.listed || c.opts.place[index] != "body.classes" {
+			entry = "" // entries of a text have no place of their own
+		}
+		return c.opts.place[index] + entry
+	}
+	base := c.at
+	switch {
 	case c.body == nil:
 		base = "query"
-	case row && c.many:
-		base = fmt.Sprintf("body.rows[%d]", item)
-	case row:
-		base = "body.row"
+	case base == "":
+		base = "body"
 	case c.many:
-		base = fmt.Sprintf("body.images[%d]", item)
+		base = fmt.Sprintf("%s[%d]", base, item)
 	}
 	if location == "" || location == "body" {
 		return base

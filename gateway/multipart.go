@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxParts       = 2 * maxItems
+	otherParts     = 64       // that a form may have besides its pictures: its options
 	maxPartHeaders = 16 << 10 // bytes of one part's header lines
 )
 
@@ -27,16 +27,17 @@ type form struct {
 	boundary []byte // "--" and the boundary
 	newline  []byte // "\r\n", or "\n" in a body that uses it
 	seen     int    // parts so far
+	most     int    // parts that are taken
 	crossed  bool   // an end of line after the last part has been read
 }
 
-// newForm starts on a body. boundary is the parameter of the media type.
-func newForm(body []byte, boundary string) (*form, error) {
+// newForm starts on a body. boundary is the parameter of the media type, most the number of parts that are taken.
+func newForm(body []byte, boundary string, most int) (*form, error) {
 	if boundary == "" {
 		return nil, fault.New(fault.Invalid, "invalid_request", "the Content-Type multipart/form-data has no boundary; let the HTTP client set this header itself").
 			At("header.Content-Type", "no boundary")
 	}
-	return &form{rest: body, boundary: []byte("--" + boundary), newline: []byte("\r\n")}, nil
+	return &form{rest: body, boundary: []byte("--" + boundary), newline: []byte("\r\n"), most: most}, nil
 }
 
 // next gives the next part; false after the last one.
@@ -51,8 +52,8 @@ func (f *form) next() (part, bool, error) {
 			return part{}, false, f.broken("the form ends before its closing boundary; the upload was cut off, or the boundary in Content-Type is another one than in the body")
 		case f.delimiter(line):
 			f.seen++
-			if f.seen > maxParts {
-				return part{}, false, fault.New(fault.TooLarge, "body_too_large", "the form has more than %d parts", maxParts).At("body", "too many parts")
+			if f.seen > f.most {
+				return part{}, false, fault.New(fault.TooLarge, "body_too_large", "the form has more than %d parts", f.most).At("body", "too many parts")
 			}
 			p, err := f.part()
 			return p, err == nil, err

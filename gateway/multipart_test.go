@@ -9,9 +9,11 @@ import (
 	"testing"
 )
 
+const testParts = 2048
+
 // readAll takes all parts with the scanner under test.
 func readAll(body []byte, boundary string) ([]part, error) {
-	f, err := newForm(body, boundary)
+	f, err := newForm(body, boundary, testParts)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +148,7 @@ func TestFormContentIsAPieceOfTheBody(t *testing.T) {
 
 func TestFormHasLimits(t *testing.T) {
 	one := "--b\r\nContent-Disposition: form-data; name=image\r\n\r\n1\r\n"
-	if _, err := readAll([]byte(strings.Repeat(one, maxParts+1)+"--b--"), "b"); err == nil || !strings.Contains(err.Error(), "parts") {
+	if _, err := readAll([]byte(strings.Repeat(one, testParts+1)+"--b--"), "b"); err == nil || !strings.Contains(err.Error(), "parts") {
 		t.Error("too many parts are taken:", err)
 	}
 	long := "--b\r\nX: " + strings.Repeat("x", maxPartHeaders) + "\r\n" + one[5:] + "--b--"

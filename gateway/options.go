@@ -31,6 +31,8 @@ type options struct {
 	cache cache.Mode
 	text  [optionCount]string // as given; "" is not given
 	place [optionCount]string // such as "query.top_k"
+	// listed: the body gives classes as a list, whose entries have places.
+	listed bool
 }
 
 func optionIndex(name string) int {

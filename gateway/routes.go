@@ -30,6 +30,7 @@ type serverDeps struct {
 // httpLimits bound one request.
 type httpLimits struct {
 	Body    int64         // bytes
+	Items   int           // pictures or rows
 	Timeout time.Duration // from the end of the body to the answer
 }
 

@@ -20,7 +20,8 @@ func (s *server) runAll(ctx context.Context, call *call, request pipeline.Reques
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(call.items); i = int(next.Add(1)) - 1 {
 				one := request
-				if results[i].err = call.items[i].err; results[i].err != nil {
+				if call.items[i].err != nil {
+					results[i].err = call.locate(call.items[i].err, i)
 					continue
 				}
 				one.Item = call.items[i].Item
@@ -45,17 +46,26 @@ func (s *server) runOne(ctx context.Context, request *pipeline.Request) (r resul
 	return r
 }
 
-// allFailed is the error of a call of which no item succeeded: the first one's, with all of them listed.
-func allFailed(results []result) error {
+// maxFields bounds the places that one error lists.
+const maxFields = 1000
+
+// allFailed is the error of a call of which no item succeeded: the first one's, with the places of all of them. What holds for
+// every item, such as a bad option, is listed once.
+func (c *call) allFailed(results []result) error {
 	first := *faultOf(results[0].err)
 	first.Err, first.Fields = results[0].err, nil
+	listed := map[fault.Field]bool{}
 	for i, r := range results {
 		f := faultOf(r.err)
-		if len(f.Fields) == 0 {
-			first.Fields = append(first.Fields, fault.Field{Location: fmt.Sprintf("results[%d]", i), Message: f.Detail})
+		fields := f.Fields
+		if len(fields) == 0 {
+			fields = []fault.Field{{Location: c.place("", i), Message: f.Detail}}
 		}
-		for _, field := range f.Fields {
-			first.Fields = append(first.Fields, fault.Field{Location: field.Location, Message: f.Detail})
+		for _, field := range fields {
+			if !listed[field] && len(listed) < maxFields {
+				listed[field] = true
+				first.Fields = append(first.Fields, field)
+			}
 		}
 		first.RetryAfter = max(first.RetryAfter, f.RetryAfter)
 	}
