@@ -70,8 +70,8 @@ type exampleView struct {
 	Method      string `json:"method" example:"POST"`
 	Path        string `json:"path" example:"/v1/models/shapes/infer"`
 	ContentType string `json:"content_type" example:"multipart/form-data"`
-	Body        any    `json:"body,omitempty" doc:"Of a JSON request"`
-	Curl        string `json:"curl" example:"curl -F image=@picture.jpg http://localhost:8080/v1/models/shapes/infer"`
+	Body        any    `json:"body,omitempty" doc:"Of a JSON request; tensors too large to show, or of types that JSON cannot carry, lack their data"`
+	Curl        string `json:"curl,omitempty" doc:"Missing where the body lacks data" example:"curl -F image=@picture.jpg http://localhost:8080/v1/models/shapes/infer"`
 }
 
 // describe makes the full view of a model. host is what the caller called the gateway.
@@ -160,11 +160,11 @@ func example(m *modelInfo, columns []columnView, host string) *exampleView {
 		}
 		e.Body = map[string]any{"row": row}
 	case m.Config != nil:
-		inputs := []any{}
-		for _, in := range m.Config.Inputs {
-			inputs = append(inputs, map[string]any{"name": in.Name, "datatype": in.DType.String(), "shape": in.Dims, "data": []any{}})
-		}
+		inputs, whole := exampleInputs(m.Config)
 		e.Body = map[string]any{"inputs": inputs}
+		if !whole {
+			return e
+		}
 	}
 	body, err := json.Marshal(e.Body)
 	if err != nil {

@@ -105,7 +105,7 @@ async function choose(name) {
     }));
     if (m.error) return;
     if (takesImage || takesRow) await run();
-    else byId('result').replaceChildren(make('p', { class: 'hint' }, 'This model takes tensors; the API has an example: '), make('pre', {}, m.example?.curl || ''));
+    else byId('result').replaceChildren(make('p', { class: 'hint' }, 'This model takes tensors; the API has an example: '), make('pre', {}, m.example?.curl || JSON.stringify(m.example?.body, null, 2) || ''));
   } catch (e) {
     fail(e);
   }
