@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"image/jpeg"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMedianTakesEachFigureByItself(t *testing.T) {
+	list := []figure{{rate: 3, cpu: 10, p50: 7}, {rate: 1, cpu: 30, p50: 9}, {rate: 2, cpu: 20, p50: 8}}
+	if got := median(list); got != (figure{rate: 2, cpu: 20, p50: 8}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A picture's serial number changes the file and no pixel, wherever the picture is put.
+func TestASerialNumberChangesNoPixel(t *testing.T) {
+	data, err := drawTo(64, 48, 3000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commented, counter := withComment(data)
+	p := picture{"small", commented, counter}
+	for _, raw := range []bool{true, false} {
+		message, at := (&target{address: "localhost:1", path: "/x", raw: raw}).message(p)
+		copy(message[at:], "12345678")
+		start := bytes.Index(message, []byte{0xff, 0xd8, 0xff, 0xfe})
+		if start < 0 {
+			t.Fatal("no picture in the message")
+		}
+		changed := message[start:][:len(commented)]
+		if bytes.Equal(changed, commented) {
+			t.Error("the number changes nothing")
+		}
+		a, err := jpeg.Decode(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := jpeg.Decode(bytes.NewReader(changed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for y := range 48 {
+			for x := range 64 {
+				if a.At(x, y) != b.At(x, y) {
+					t.Fatalf("pixel %d,%d changed", x, y)
+				}
+			}
+		}
+	}
+}
+
+func TestPicturesHaveTheirSize(t *testing.T) {
+	data, err := drawTo(640, 480, 81_000)
+	if err != nil || len(data) < 76_000 || len(data) > 86_000 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
+func TestCPUTimeCountsThisProcess(t *testing.T) {
+	before, err := cpuTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sum := 0; ; sum++ { // work until the clock of the processor has moved
+		after, err := cpuTime(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after > before {
+			break
+		}
+	}
+	if _, err := cpuTime(1 << 30); err == nil {
+		t.Error("a process that does not exist has used time")
+	}
+}
+
+func TestTableHasTheRatioToThePeer(t *testing.T) {
+	out := t.TempDir() + "/table.md"
+	p := picture{name: "640x480", data: make([]byte, 10)}
+	rows := []row{{p, "hit", peerName, figure{cpu: 400 * time.Microsecond}}, {p, "hit", "gateway", figure{cpu: 100 * time.Microsecond}}, {p, "miss", "alone", figure{cpu: 1}}}
+	if err := writeTable(settings{out: out}, rows, []string{"| 640x480 | 10 | gateway | 0.1 ms |\n"}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| gateway | 100 us | 1/4.00 |", "| alone | 0 us | - |", "| gateway | 0.1 ms |"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
