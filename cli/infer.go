@@ -15,10 +15,10 @@ type inferCmd struct {
 	File          string   `arg:"" help:"A JPEG, PNG or WebP picture, or a JSON file with row, rows, image or images; - for standard input."`
 	Model         string   `short:"m" required:"" help:"The model's name."`
 	ModelVersion  string   `placeholder:"N" help:"The model's version; none: the one its policy gives."`
-	TopK          int      `help:"Most predictions to give."`
+	TopK          *int     `help:"Most predictions to give."`
 	Confidence    *float64 `help:"Lowest score of a detection, 0..1."`
 	IoU           *float64 `name:"iou" help:"Overlap above which the weaker of two detections is dropped, 0..1."`
-	MaxDetections int      `help:"Most detections to give."`
+	MaxDetections *int     `help:"Most detections to give."`
 	Classes       []string `help:"Only these labels."`
 	NoCache       bool     `help:"Compute anew even if the answer is known."`
 	URL           string   `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
@@ -56,16 +56,15 @@ func (c *inferCmd) query() url.Values {
 	if c.ModelVersion != "" {
 		q.Set("version", c.ModelVersion)
 	}
-	if c.TopK != 0 {
-		q.Set("top_k", strconv.Itoa(c.TopK))
-	}
 	for name, value := range map[string]*float64{"confidence": c.Confidence, "iou": c.IoU} {
 		if value != nil {
 			q.Set(name, strconv.FormatFloat(*value, 'g', -1, 64))
 		}
 	}
-	if c.MaxDetections != 0 {
-		q.Set("max_detections", strconv.Itoa(c.MaxDetections))
+	for name, value := range map[string]*int{"top_k": c.TopK, "max_detections": c.MaxDetections} {
+		if value != nil {
+			q.Set(name, strconv.Itoa(*value))
+		}
 	}
 	for i, class := range c.Classes {
 		if i == 0 {
@@ -90,6 +89,9 @@ func readInput(file string) ([]byte, error) {
 	}
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%s is empty", file)
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) { // no picture begins so
+		return nil, fmt.Errorf("%s holds a JSON list; an object with row, rows, image or images is wanted, such as {\"rows\":[[1,2],[3,4]]}", file)
 	}
 	return data, nil
 }

@@ -64,8 +64,8 @@ type Limits struct {
 
 // Log steers the log.
 type Log struct {
-	Level  string `yaml:"level" json:"level,omitempty" env:"LEVEL" jsonschema:"enum=debug,enum=info,enum=warn,enum=error" jsonschema_description:"Default info."`
-	Format string `yaml:"format" json:"format,omitempty" env:"FORMAT" jsonschema:"enum=text,enum=json" jsonschema_description:"Default text on a terminal, json otherwise."`
+	Level  string `yaml:"level" json:"level,omitempty" env:"LEVEL" jsonschema:"enum=debug,enum=info,enum=warn,enum=error" jsonschema_description:"The least that is logged: debug adds health checks and unknown paths to info's line for each request; warn and error log trouble alone. Default info."`
+	Format string `yaml:"format" json:"format,omitempty" env:"FORMAT" jsonschema:"enum=text,enum=json" jsonschema_description:"text is for people, json has one object a line. Default: text on a terminal, json otherwise."`
 }
 
 // DefaultConfig serves ./model_repository on this machine alone, without Triton and Redis.

@@ -74,7 +74,7 @@ func (c *Config) overlay(environ []string) error {
 			continue
 		}
 		if !known[name] {
-			faults = append(faults, fmt.Errorf("%s is not a setting; `triton-gateway config schema` lists them", name))
+			faults = append(faults, fmt.Errorf("%s is not a setting; `triton-gateway config schema --variables` lists them", name))
 			continue
 		}
 		values[name] = value

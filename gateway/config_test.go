@@ -61,7 +61,7 @@ func TestConfigFaults(t *testing.T) {
 		{"unknown key", "limits:\n  bodyy: 1MiB\n", nil, []string{"[2:3]", "bodyy", "^"}},
 		{"unknown section", "trition: {}\n", nil, []string{"[1:1]", "trition"}},
 		{"bad size", "cache:\n  memory: lots\n", nil, []string{"lots", "64MiB"}},
-		{"unknown variable", "", []string{"GATEWAY_LIMIT__BODY=1"}, []string{"GATEWAY_LIMIT__BODY is not a setting"}},
+		{"unknown variable", "", []string{"GATEWAY_LIMIT__BODY=1"}, []string{"GATEWAY_LIMIT__BODY is not a setting", "config schema --variables"}},
 		{"bad variable", "", []string{"GATEWAY_LIMITS__BODY=many"}, []string{"many"}},
 		{"public address", "listen: {http: '0.0.0.0:8080'}", nil, []string{"listen.http", "--insecure"}},
 		{"all at once", "listen: {http: nowhere}\ntriton: {endpoints: [a]}\nlimits: {queue: -1}\nlog: {level: loud}", nil,

@@ -20,6 +20,7 @@ import (
 	"triton-gateway/gateway/cache"
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/internal/fault"
+	"triton-gateway/modelconfig"
 	"triton-gateway/preprocess"
 	"triton-gateway/preprocess/opencv"
 )
@@ -70,7 +71,7 @@ func examineRepository(c Config, yield func(Check) bool) bool {
 	if c.ModelRepository == "" {
 		return true
 	}
-	configs, err := filepath.Glob(filepath.Join(c.ModelRepository, "*", "config.pbtxt"))
+	models, configs, err := modelFolders(c.ModelRepository)
 	info, statErr := os.Stat(c.ModelRepository)
 	switch remote := len(c.Triton.Endpoints) > 0; {
 	case statErr != nil && remote:
@@ -79,10 +80,35 @@ func examineRepository(c Config, yield func(Check) bool) bool {
 		return yield(Check{Wrong, "repository", fmt.Sprintf("%s does not exist", c.ModelRepository), "give the folder with --model-repository or model_repository, or name a Triton with --triton"})
 	case !info.IsDir():
 		return yield(Check{Wrong, "repository", c.ModelRepository + " is not a folder", "name the folder that holds the model folders"})
-	case err != nil || len(configs) == 0:
-		return yield(Check{Odd, "repository", c.ModelRepository + " holds no folder with a config.pbtxt", "its layout is <model>/config.pbtxt, <model>/1/model.onnx"})
+	case err != nil:
+		return yield(Check{Wrong, "repository", c.ModelRepository + " cannot be read", "let the user of this process read it"})
+	case models == 0:
+		return yield(Check{Odd, "repository", c.ModelRepository + " holds no model", "its layout is <model>/config.pbtxt, <model>/1/model.onnx; name the folder above the models' folders"})
+	case configs < models && !remote:
+		return yield(Check{Fine, "repository", fmt.Sprintf("%s, %d models, %d of them without config.pbtxt: what it would say is read from model.onnx", c.ModelRepository, models, models-configs), ""})
 	}
-	return yield(Check{Fine, "repository", fmt.Sprintf("%s, %d models", c.ModelRepository, len(configs)), ""})
+	return yield(Check{Fine, "repository", fmt.Sprintf("%s, %d models", c.ModelRepository, models), ""})
+}
+
+// modelFolders counts the folders of a repository that look like models - with a config.pbtxt, a task.yaml or a version - and those
+// with a config.pbtxt.
+func modelFolders(repository string) (models, configs int, err error) {
+	entries, err := os.ReadDir(repository)
+	for _, e := range entries {
+		dir := filepath.Join(repository, e.Name())
+		switch versions, _ := modelconfig.Versions(dir); {
+		case isFile(filepath.Join(dir, "config.pbtxt")):
+			models, configs = models+1, configs+1
+		case len(versions) > 0, isFile(filepath.Join(dir, catalog.FromFile)):
+			models++
+		}
+	}
+	return models, configs, err
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func examineBackend(ctx context.Context, c Config, quiet *slog.Logger, yield func(Check) bool) bool {

@@ -183,7 +183,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		ended++
 	}
 	g.server.drain()
-	g.log.Info("shutting down: running requests may finish", "at_most", g.config.Limits.Timeout+graceful)
+	g.log.Info("shutting down: running requests may finish", "at_most_ms", (g.config.Limits.Timeout + graceful).Milliseconds())
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.config.Limits.Timeout+graceful)
 	defer cancel()
 	for _, l := range servers {

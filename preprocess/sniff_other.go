@@ -3,6 +3,7 @@ package preprocess
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 )
 
 // lookalike names what bytes that are no JPEG, PNG or WebP seem to be, for the error text alone.
@@ -65,5 +66,23 @@ func textual(data []byte) string {
 	case bytes.HasPrefix(head, []byte("data:image/")):
 		return "a data: URL"
 	}
+	if readable(data[:min(len(data), 1024)]) {
+		return "this is text, not a picture; text"
+	}
 	return fmt.Sprintf("what begins with % x", data[:min(len(data), 8)])
+}
+
+// readable reports UTF-8 without control characters other than white space. The last character may be cut.
+func readable(head []byte) bool {
+	for len(head) > 0 {
+		r, n := utf8.DecodeRune(head)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return len(head) < utf8.UTFMax && !utf8.FullRune(head)
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r' && r != '\f', r == 0x7f:
+			return false
+		}
+		head = head[n:]
+	}
+	return true
 }

@@ -51,7 +51,7 @@ func TestSniffNamesWhatItDoesNotServe(t *testing.T) {
 		"<!DOCTYPE html><html>": "HTML", "<?xml?>": "XML", `{"image":1}`: "JSON", "data:image/png;base64,AAAA": "data: URL", "P6 3 3 255\n": "PNM",
 		"\x00\x00\x00\x0cJXL " + pad: "JPEG XL", "\xff\x0a" + pad: "JPEG XL", "\x00\x00\x00\x0cjP  " + pad: "JPEG 2000", "8BPS": "Photoshop",
 		"\x00\x00\x01\x00" + pad: "ICO", "v/1\x01": "OpenEXR", "#?RADIANCE": "Radiance", "qoif": "QOI", "PK\x03\x04": "ZIP", "\x1f\x8b\x08": "gzip",
-		"RIFF\x00\x00\x00\x00WAVE" + pad: "RIFF", "\x7fELF": "program", "\x1aE\xdf\xa3": "WebM", "hello world": "68 65 6c 6c 6f", "\x00": "00",
+		"RIFF\x00\x00\x00\x00WAVE" + pad: "RIFF", "\x7fELF": "program", "\x1aE\xdf\xa3": "WebM", "hello world": "this is text, not a picture", strings.Repeat("x", 1023) + "\u00e9": "this is text", "# Titel\r\n\tGr\u00fc\u00dfe": "this is text", "h\x00llo": "68 00 6c 6c 6f", "h\xe9llo": "68 e9 6c 6c 6f", "\x00": "00",
 	} {
 		_, err := preprocess.Sniff([]byte(data), preprocess.Limits{})
 		wantFault(t, name, err, fault.Unsupported, "unsupported_media_type", name)

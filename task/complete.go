@@ -94,7 +94,7 @@ func (c *completion) pickInput() *modelconfig.IO {
 	case name == "":
 		c.faults.add("input.name", "the model has several inputs (%s); only `task: raw` feeds them all", quoted(c.cfg.Inputs))
 	case io == nil:
-		c.faults.add("input.name", "the model has no input %q; it has %s", name, quoted(c.cfg.Inputs))
+		c.faults.add("input.name", "the model has no input %q; %s", name, has(c.cfg.Inputs))
 	case slices.ContainsFunc(required, func(r string) bool { return r != name }):
 		c.faults.add("input.name", "the model needs more inputs than %q (it has %s); only `task: raw` feeds them all", name, quoted(c.cfg.Inputs))
 	default:
@@ -131,6 +131,14 @@ func (c *completion) batchHint() string {
 		return ""
 	}
 	return ", with a batch dimension of 1 or -1 before that, since max_batch_size is 0"
+}
+
+// has says what a config names, to follow what it does not.
+func has(list []modelconfig.IO) string {
+	if len(list) == 0 {
+		return "its config names none; write them into config.pbtxt"
+	}
+	return "it has " + quoted(list)
 }
 
 func quoted(list []modelconfig.IO) string {

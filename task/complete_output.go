@@ -103,7 +103,7 @@ func (c *completion) boxes() {
 	}
 	io := c.cfg.Output(o.Boxes)
 	if io == nil || io.Name == o.Name {
-		c.faults.add("output.boxes", "the model has no output %q with boxes; it has %s", o.Boxes, quoted(c.cfg.Outputs))
+		c.faults.add("output.boxes", "the model has no output %q with boxes; %s", o.Boxes, has(c.cfg.Outputs))
 	} else if dims, ok := c.item(io, 2); !ok || dims[1] != 4 && dims[1] != -1 || !Scores(io.DType) {
 		c.faults.add("output.boxes", "output %q is %s %v; boxes are floating point [N, 4]", io.Name, io.DType, io.Dims)
 	}
@@ -115,7 +115,7 @@ func (c *completion) pickOutput() *modelconfig.IO {
 	if name := c.spec.Output.Name; name != "" {
 		io := c.cfg.Output(name)
 		if io == nil {
-			c.faults.add("output.name", "the model has no output %q; it has %s", name, quoted(list))
+			c.faults.add("output.name", "the model has no output %q; %s", name, has(list))
 		}
 		return io
 	}

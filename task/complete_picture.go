@@ -136,6 +136,10 @@ func (c *completion) sizes(p *Preprocess, height, width int64) {
 			return
 		}
 	}
+	if crop := p.Crop; crop != nil && r.Mode != "none" && (r.Size.Height < crop.Size.Height || r.Size.Width < crop.Size.Width) {
+		c.warn("preprocess.resize.size: [%d, %d] is smaller than crop.size, [%d, %d] (height, width); around the picture the rest is filled with 0",
+			r.Size.Height, r.Size.Width, crop.Size.Height, crop.Size.Width)
+	}
 	out, known := p.OutputSize()
 	switch {
 	case !known && fixed && r.Mode == "none":

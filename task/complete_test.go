@@ -263,3 +263,33 @@ func TestGuess(t *testing.T) {
 		t.Error(s, warnings)
 	}
 }
+
+func TestCompleteWarnsOfAnEmptyBorder(t *testing.T) {
+	const square = `max_batch_size: 8 input { name: "x" data_type: TYPE_FP32 dims: [3, 224, 224] } `
+	for steps, want := range map[string]bool{
+		"{scale: 1, resize: {mode: shortest-edge, size: 200}, crop: {size: 224}}":  true,
+		"{scale: 1, resize: {mode: stretch, size: [224, 223]}, crop: {size: 224}}": true,
+		"{scale: 1, resize: {mode: shortest-edge, size: 224}, crop: {size: 224}}":  false,
+		"{scale: 1, resize: {mode: shortest-edge, size: 256}, crop: {}}":           false,
+		"{scale: 1, resize: {mode: none}, crop: {size: 224}}":                      false,
+	} {
+		_, warnings, err := complete(t, "task: image-classification\npreprocess: "+steps, square+logits)
+		got := slices.ContainsFunc(warnings, func(w string) bool {
+			return strings.Contains(w, "smaller than crop.size, [224, 224]") && strings.Contains(w, "filled with 0")
+		})
+		if err != nil || got != want {
+			t.Errorf("%s: %q, %v", steps, warnings, err)
+		}
+	}
+}
+
+func TestNamesThatAConfigLacks(t *testing.T) {
+	_, _, err := complete(t, "task: image-classification\noutput: {name: probabilities}", image)
+	if err == nil || !strings.Contains(err.Error(), `no output "probabilities"; its config names none; write`) {
+		t.Errorf("%v", err)
+	}
+	_, _, err = complete(t, "task: image-classification\noutput: {name: probabilities}", image+logits)
+	if err == nil || !strings.Contains(err.Error(), `no output "probabilities"; it has "y"`) {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,9 +1,12 @@
 package task
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -34,9 +37,32 @@ func LoadLabels(spec *Spec, dir string, cfg *modelconfig.Config) ([]string, erro
 	}
 	labels, err := readLabels(dir, name)
 	if err != nil {
-		return nil, fmt.Errorf("labels of model: %w", err)
+		model := filepath.Base(dir)
+		if cfg != nil && cfg.Name != "" {
+			model = cfg.Name
+		}
+		return nil, fmt.Errorf("labels of model %q: %w", model, err)
 	}
 	return labels, nil
+}
+
+// absent is the name of a file that is not there. It is fs.ErrNotExist in words for people.
+type absent string
+
+func (a absent) Error() string {
+	return fmt.Sprintf("the file %s is not in the model's folder; put it there, or write the labels into task.yaml", string(a))
+}
+
+// Is lets errors.Is find fs.ErrNotExist.
+func (a absent) Is(target error) bool { return target == fs.ErrNotExist }
+
+// reason takes the system call and the path off an error.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // readLabels reads one label a line. Line ends may be CR LF; empty lines at the end don't count, one in between is a class
@@ -44,12 +70,15 @@ func LoadLabels(spec *Spec, dir string, cfg *modelconfig.Config) ([]string, erro
 func readLabels(dir, name string) ([]string, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the model's folder cannot be opened: %w", reason(err))
 	}
 	defer root.Close()
 	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, absent(name)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the file %s cannot be opened: %w", name, reason(err))
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {

@@ -1,6 +1,8 @@
 package task
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,5 +82,27 @@ func TestLoadLabelsStaysInsideTheFolder(t *testing.T) {
 		if got, err := LoadLabels(labelSpec(Labels{File: name}), dir, nil); err == nil {
 			t.Errorf("%s was read: %.20q", name, got)
 		}
+	}
+}
+
+func TestMissingLabelsAreNamedInWords(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "resnet")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := LoadLabels(labelSpec(Labels{File: "names.txt"}), dir, nil)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) ||
+		err.Error() != `labels of model "resnet": the file names.txt is not in the model's folder; put it there, or write the labels into task.yaml` {
+		t.Errorf("%v", err)
+	}
+	for name, want := range map[string]string{"../secret": "the file ../secret cannot be opened: path escapes from parent", ".": "is not a file"} {
+		_, err = LoadLabels(labelSpec(Labels{File: name}), dir, &modelconfig.Config{Name: "m"})
+		if err == nil || !strings.HasPrefix(err.Error(), `labels of model "m": `) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "openat") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err = LoadLabels(labelSpec(Labels{File: "x"}), filepath.Join(dir, "none"), nil)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), dir) {
+		t.Errorf("no folder: %v", err)
 	}
 }

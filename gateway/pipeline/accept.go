@@ -48,6 +48,7 @@ func (j *job) acceptKind(k kind) error {
 	if takes[k] {
 		return nil
 	}
+	no := map[kind]string{imageItem: "pictures", rowItem: "rows", rawItem: "tensors"}[k]
 	for _, other := range []struct {
 		kind kind
 		send string
@@ -57,10 +58,10 @@ func (j *job) acceptKind(k kind) error {
 		{rawItem, "a KServe v2 body with \"inputs\""},
 	} {
 		if takes[other.kind] {
-			return fault.New(fault.Invalid, "invalid_request", "model %q (%s) takes no %s; send %s", j.Model, spec.Task, k, other.send).At("body", "wrong kind of input")
+			return fault.New(fault.Invalid, "invalid_request", "model %q (%s) takes no %s; send %s", j.Model, spec.Task, no, other.send).At("body", "wrong kind of input")
 		}
 	}
-	return fault.New(fault.Invalid, "invalid_request", "model %q (%s) takes no %s", j.Model, spec.Task, k).At("body", "wrong kind of input")
+	return fault.New(fault.Invalid, "invalid_request", "model %q (%s) takes no %s", j.Model, spec.Task, no).At("body", "wrong kind of input")
 }
 
 func (p *Pipeline) acceptImage(j *job) (err error) {
