@@ -63,8 +63,8 @@ func judge(r *record, o *observation, self string) (verdict, string) {
 		return keep, ""
 	}
 	grown := o.counters[successCount] - r.Base // Base <= Seen <= the present count
-	least, most := r.sum(self)
-	least, most = least+o.own.Least, most+o.own.Most
+	least, open := r.sum(self)
+	least, open = least+o.own.Least, open+o.own.open()
 	if grown < least {
 		return renew, fmt.Sprintf("%d own calls since it was loaded, and only %d counted", least, grown)
 	}
@@ -84,7 +84,7 @@ func judge(r *record, o *observation, self string) (verdict, string) {
 	case !r.Doubt && float64(r.Seen[successCount]) >= suddenRate*look: // too many for a new load to have overtaken
 		return keep, ""
 	}
-	if grown <= most {
+	if grown <= r.Told+open {
 		return keep, ""
 	}
 	if len(r.Shares) > 1 || (len(r.Shares) == 1 && !r.has(self)) {

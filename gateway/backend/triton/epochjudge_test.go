@@ -26,24 +26,27 @@ func TestJudge(t *testing.T) {
 		"never called, unwatched":              {record{}, observation{since: time.Minute}, renew, "watched"},
 		"never called, connection lost":        {record{}, observation{since: half, lost: true}, renew, "lost"},
 		"count fell":                           {record{Seen: seen(9, 99)}, observation{counters: seen(8, 100), since: half}, renew, "fell"},
-		"time fell":                            {record{Seen: seen(9, 99)}, observation{counters: seen(10, 98), since: half, own: share{1, 1, 0}}, renew, "fell"},
+		"time fell":                            {record{Seen: seen(9, 99)}, observation{counters: seen(10, 98), since: half, own: share{Least: 1, Most: 1}}, renew, "fell"},
 		"same count, other time":               {record{Seen: seen(9, 99)}, observation{counters: seen(9, 100), since: half}, renew, "another load's"},
 		"not ready in between":                 {record{Seen: seen(9, 99), Gone: true}, observation{counters: seen(9, 99), since: half}, renew, "not ready"},
-		"grew by own calls":                    {record{Base: 9, Seen: seen(9, 99)}, observation{counters: seen(12, 120), since: half, own: share{3, 3, 0}}, keep, ""},
-		"own calls are missing":                {record{Base: 1000, Seen: seen(5000, 99)}, observation{counters: seen(6000, 120), since: half, own: share{5001, 5001, 0}}, renew, "5001 own calls"},
-		"others' calls are missing":            {record{Base: 0, Seen: seen(5000, 99), Left: share{3000, 3000, 0}, Shares: map[string]share{"b": {2500, 2500, 1}}}, observation{counters: seen(5400, 120), since: half}, renew, "5500 own calls"},
+		"grew by own calls":                    {record{Base: 9, Seen: seen(9, 99)}, observation{counters: seen(12, 120), since: half, own: share{Least: 3, Most: 3}}, keep, ""},
+		"own calls are missing":                {record{Base: 1000, Seen: seen(5000, 99)}, observation{counters: seen(6000, 120), since: half, own: share{Least: 5001, Most: 5001}}, renew, "5001 own calls"},
+		"others' calls are missing":            {record{Base: 0, Seen: seen(5000, 99), Left: share{Least: 3000, Most: 3000}, Shares: map[string]share{"b": {Least: 2500, Most: 2500}}}, observation{counters: seen(5400, 120), since: half}, renew, "5500 own calls"},
 		"strangers' calls, young":              {record{Seen: seen(9, 99)}, observation{counters: seen(10, 120), since: half}, renew, "no gateway"},
 		"strangers' calls, old":                {record{Seen: seen(64, 99)}, observation{counters: seen(100, 120), since: half}, keep, ""},
 		"old is older after a longer time":     {record{Seen: seen(64, 99)}, observation{counters: seen(100, 120), since: 4 * time.Second}, renew, "no gateway"},
 		"perhaps another gateway's calls":      {record{Seen: seen(9, 99), Shares: map[string]share{"b": {}}}, observation{counters: seen(10, 120), since: half}, suspect, ""},
-		"another gateway's calls":              {record{Seen: seen(9, 99), Shares: map[string]share{"b": {0, 10, 1}}}, observation{counters: seen(10, 120), since: half}, keep, ""},
-		"a gateway's that has gone":            {record{Seen: seen(9, 99), Left: share{0, 10, 0}}, observation{counters: seen(10, 120), since: half}, keep, ""},
-		"own old share is not counted twice":   {record{Seen: seen(9, 99), Shares: map[string]share{"self": {0, 10, 1}}}, observation{counters: seen(10, 120), since: half}, renew, "no gateway"},
-		"idle, but own calls are missing":      {record{Seen: seen(9, 99)}, observation{counters: seen(9, 99), since: half, own: share{10, 10, 0}}, renew, "10 own calls"},
+		"another gateway's calls":              {record{Seen: seen(9, 99), Shares: map[string]share{"b": {Least: 0, Most: 10}}}, observation{counters: seen(10, 120), since: half}, keep, ""},
+		"a gateway's that has gone":            {record{Seen: seen(9, 99), Left: share{Least: 0, Most: 10}}, observation{counters: seen(10, 120), since: half}, keep, ""},
+		"a gateway's that were counted before": {record{Seen: seen(9, 99), Told: 9, Shares: map[string]share{"b": {Most: 10, At: 9}}}, observation{counters: seen(11, 120), since: half}, suspect, ""},
+		"own that were counted before":         {record{Seen: seen(9, 99), Told: 9}, observation{counters: seen(11, 120), since: half, own: share{Most: 10, At: 9}}, renew, "no gateway"},
+		"own after those told":                 {record{Seen: seen(9, 99), Told: 9}, observation{counters: seen(11, 120), since: half, own: share{Most: 11, At: 9}}, keep, ""},
+		"own old share is not counted twice":   {record{Seen: seen(9, 99), Shares: map[string]share{"self": {Least: 0, Most: 10}}}, observation{counters: seen(10, 120), since: half}, renew, "no gateway"},
+		"idle, but own calls are missing":      {record{Seen: seen(9, 99)}, observation{counters: seen(9, 99), since: half, own: share{Least: 10, Most: 10}}, renew, "10 own calls"},
 		"idle, but in doubt":                   {record{Seen: seen(9, 99), Doubt: true, Shares: map[string]share{"b": {}}}, observation{counters: seen(9, 99), since: half}, suspect, ""},
 		"idle, in doubt, and alone":            {record{Seen: seen(900, 99), Doubt: true}, observation{counters: seen(900, 99), since: half}, renew, "no gateway"},
-		"grew unwatched":                       {record{Base: 9, Seen: seen(9, 99)}, observation{counters: seen(12, 120), since: 6 * time.Second, own: share{3, 3, 0}}, renew, "watched"},
-		"grew over a lost connection, few":     {record{Base: 9, Seen: seen(900, 99)}, observation{counters: seen(901, 120), since: half, lost: true, own: share{1, 1000, 0}}, renew, "lost"},
+		"grew unwatched":                       {record{Base: 9, Seen: seen(9, 99)}, observation{counters: seen(12, 120), since: 6 * time.Second, own: share{Least: 3, Most: 3}}, renew, "watched"},
+		"grew over a lost connection, few":     {record{Base: 9, Seen: seen(900, 99)}, observation{counters: seen(901, 120), since: half, lost: true, own: share{Least: 1, Most: 1000}}, renew, "lost"},
 		"grew over a lost connection, many":    {record{Base: 9, Seen: seen(90_000, 99)}, observation{counters: seen(90_001, 120), since: half, lost: true}, keep, ""},
 		"metrics: same load":                   {record{Seen: seen(9, 99), Load: "1.5"}, observation{counters: seen(10, 120), since: time.Hour, lost: true, load: "1.5"}, keep, ""},
 		"metrics: another load":                {record{Seen: seen(9, 99), Load: "1.5"}, observation{counters: seen(9, 99), since: half, load: "1.25"}, renew, "metrics"},
@@ -98,7 +101,7 @@ func TestLedgerIsBounded(t *testing.T) {
 }
 
 func FuzzReadBook(f *testing.F) {
-	good := book{Format: bookFormat, Tick: 3, Records: map[string]record{"m/1": {Epoch: randomEpoch(), Shares: map[string]share{"a": {1, 2, 3}}}}}
+	good := book{Format: bookFormat, Tick: 3, Records: map[string]record{"m/1": {Epoch: randomEpoch(), Shares: map[string]share{"a": {Least: 1, Most: 2}}}}}
 	f.Add(good.bytes())
 	f.Add([]byte(`{"format":1,"records":{"m/1":{"e":"short"}}}`))
 	f.Add([]byte(`{"format":2}`))
@@ -122,9 +125,10 @@ func FuzzReadBook(f *testing.F) {
 func TestABookFitsItsShelves(t *testing.T) {
 	b := readBook(nil)
 	now := time.Unix(1_700_000_000, 0)
+	of := share{Least: 1 << 30, Most: 1 << 30, Tick: 1 << 30, Sure: 1 << 30, At: 1 << 30}
 	for i := range 400 {
-		r := record{Epoch: randomEpoch(), Number: 3, Base: 1 << 30, At: now.UnixMilli(), Config: "0123456789abcdef",
-			Shares: map[string]share{"0123456789abcdef": {1 << 30, 1 << 30, 1 << 30}, "fedcba9876543210": {1 << 30, 1 << 30, 1 << 30}}}
+		r := record{Epoch: randomEpoch(), Number: 3, Base: 1 << 30, Told: 1 << 30, At: now.UnixMilli(), Config: "0123456789abcdef",
+			Shares: map[string]share{"0123456789abcdef": of, "fedcba9876543210": of}}
 		for k := range r.Seen {
 			r.Seen[k] = 1 << 40
 		}

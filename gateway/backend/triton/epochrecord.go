@@ -40,6 +40,7 @@ type record struct {
 	Epoch  string   `json:"e"`
 	Number uint64   `json:"n"`           // how many epochs this version has had; of two epochs the higher is the later
 	Base   uint64   `json:"b"`           // successes counted when the epoch began
+	Told   uint64   `json:"k,omitempty"` // how many since then have been accounted for; what comes on top is held against the shares' Most less At
 	Seen   counters `json:"s,omitzero"`  // at the last look
 	At     int64    `json:"t"`           // the last look, ms since 1970 by the clock of the gateway that looked
 	Load   string   `json:"l,omitempty"` // identity of the load by Triton's metrics; "" where unknown
@@ -56,6 +57,9 @@ type share struct {
 	Least uint64 `json:"l"` // counted for certain
 	Most  uint64 `json:"m"` // started and not known to have failed
 	Tick  uint64 `json:"t"` // the book's tick when this was written
+	// Sure is how many of Most had been counted for certain when this was written, and At how many had when Told was.
+	Sure uint64 `json:"s,omitempty"`
+	At   uint64 `json:"a,omitempty"`
 }
 
 // clone copies what may be written to.
@@ -64,15 +68,28 @@ func (r record) clone() record {
 	return r
 }
 
-// sum adds the shares of all gateways but one.
-func (r *record) sum(but string) (least, most uint64) {
-	least, most = r.Left.Least, r.Left.Most
+// sum adds the shares of all gateways but one: how many of their calls are counted since Base at least, and since Told at most.
+func (r *record) sum(but string) (least, open uint64) {
+	least, open = r.Left.Least, r.Left.open()
 	for id, s := range r.Shares {
 		if id != but {
-			least, most = least+s.Least, most+s.Most
+			least, open = least+s.Least, open+s.open()
 		}
 	}
-	return least, most
+	return least, open
+}
+
+// open is how many calls may have been counted since Told was written.
+func (s share) open() uint64 { return s.Most - min(s.At, s.Most) }
+
+// tell accounts for all that is counted by now. Later growth has to be explained by calls that were not certain to be counted already;
+// without this, calls just before the epoch began, which may or may not be in Base, would explain strangers' calls for ever.
+func (r *record) tell(count uint64) {
+	r.Told, r.Left.At = count-r.Base, r.Left.Sure
+	for id, s := range r.Shares {
+		s.At = s.Sure
+		r.Shares[id] = s
+	}
 }
 
 // fresh begins a new epoch on what was observed.
@@ -82,7 +99,7 @@ func (r *record) fresh(o *observation, now time.Time) record {
 }
 
 // book holds the records of one endpoint. It is stored in shelves, for a store may bound its values: cache.Records takes 64 KiB, and a
-// record has some 400 bytes.
+// record has some 400 bytes, 700 with large counts.
 type book struct {
 	Format  int               `json:"format"`
 	Tick    uint64            `json:"tick"` // goes up with every change
@@ -92,7 +109,7 @@ type book struct {
 const (
 	bookFormat = 1
 	maxBook    = 16 << 20
-	shelves    = 4
+	shelves    = 6
 	// goneKept is how long the record of a version that is gone is kept.
 	goneKept = 24 * time.Hour
 )

@@ -148,6 +148,7 @@ func (e *epochs) settle(w *watcher, b *book, key modelVersion, v *version, o *ob
 		e.time(v, &r, o, now)
 		e.join(v, &r, after)
 		o.own = v.share(before, after)
+		o.own.At = r.Shares[e.self].At
 		what, why = judge(&r, o, e.self)
 		what = e.ponder(v, &r, o, b.Tick, what, now)
 	}
@@ -169,8 +170,12 @@ func (e *epochs) settle(w *watcher, b *book, key modelVersion, v *version, o *ob
 	if r.Shares == nil {
 		r.Shares = map[string]share{}
 	}
-	r.Shares[e.self] = share{Least: o.own.Least, Most: o.own.Most, Tick: b.Tick}
+	o.own.Tick = b.Tick
+	r.Shares[e.self] = o.own
 	e.retire(w, &r, now)
+	if !r.Doubt {
+		r.tell(o.counters[successCount])
+	}
 	v.joined, v.record, v.settled, v.looked = true, r.clone(), before, now
 	return r
 }
@@ -226,6 +231,9 @@ func (v *version) share(before, after tally) share {
 	if before.succeeded > v.least {
 		s.Least = before.succeeded - v.least
 	}
+	if before.succeeded > v.most.succeeded {
+		s.Sure = before.succeeded - v.most.succeeded
+	}
 	if gone := v.most.succeeded + v.most.unknown + after.refused; after.started > gone {
 		s.Most = after.started - gone
 	}
@@ -238,8 +246,8 @@ func (e *epochs) ponder(v *version, r *record, o *observation, tick uint64, what
 		v.suspect = nil
 		return what
 	}
-	_, most := r.sum(e.self)
-	if v.suspect != nil && v.suspect.count-r.Base <= most+o.own.Most {
+	_, open := r.sum(e.self)
+	if v.suspect != nil && v.suspect.count-r.Base <= r.Told+open+o.own.open() {
 		v.suspect = nil // that much is explained by now; whether there is more is the next look's business
 		return keep
 	}
@@ -269,6 +277,8 @@ func (e *epochs) retire(w *watcher, r *record, now time.Time) {
 		if now.Sub(h.at) > silence {
 			r.Left.Least += s.Least
 			r.Left.Most += s.Most
+			r.Left.Sure += s.Most // by now all are counted, or never will be
+			r.Left.At += min(s.At, s.Most)
 			delete(r.Shares, id)
 		}
 	}

@@ -7,12 +7,16 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/connectivity"
+
 	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/fault"
 )
 
 // Index lists every version of every model on every endpoint that answers, by RepositoryIndex and ModelStatistics. It must be called at least every two
 // seconds for the epochs to be prompt; see EpochStore for sharing them. With several endpoints a version is ready if it is so on one of them, and its epoch changes
-// when it is loaded anew on any of them. An endpoint that does not answer keeps its last epoch until it is back.
+// when it is loaded anew on any of them. An endpoint that does not answer keeps its last epoch until it is back. The error is
+// Unavailable only where no endpoint can be reached, so that none can infer either.
 func (c *Client) Index(ctx context.Context) ([]backend.ModelStatus, error) {
 	sights := make([][]sight, len(c.endpoints))
 	failures := make([]error, len(c.endpoints))
@@ -29,12 +33,28 @@ func (c *Client) Index(ctx context.Context) ([]backend.ModelStatus, error) {
 		}
 	}
 	if failed == len(c.endpoints) {
-		return nil, translate(ctx, failures[int(c.first.Load())%len(failures)])
+		return nil, c.noIndex(ctx, failures)
 	}
 	if len(c.endpoints) == 1 {
 		return statuses(sights[0]), nil
 	}
 	return c.united(sights, failures), nil
+}
+
+// noIndex is the error where no endpoint has answered. Unavailable tells the catalog that nobody can be reached, so that no reload can be missed and stored answers
+// are good. Where a connection stands, inference may go on and the models may be loaded anew unseen: that is another error.
+func (c *Client) noIndex(ctx context.Context, failures []error) error {
+	for i, e := range c.endpoints {
+		if e.conn.GetState() != connectivity.Ready {
+			continue
+		}
+		f := translate(ctx, failures[i])
+		if f.Kind == fault.Unavailable {
+			f = fault.New(fault.Upstream, "upstream_error", "the model server can be reached, and does not say what it has loaded").Wrap(failures[i])
+		}
+		return f
+	}
+	return translate(ctx, failures[int(c.first.Load())%len(failures)])
 }
 
 func statuses(list []sight) []backend.ModelStatus {

@@ -61,9 +61,21 @@ func TestIndexFailsWithTheServer(t *testing.T) {
 	if _, err := c.Index(t.Context()); err != nil {
 		t.Errorf("a broken connection is made again: %v", err)
 	}
+	for _, text := range []string{"upstream connect error", tritontest.ServerExiting} { // answered: calls of models may get through
+		s.Fail(tritontest.Fault{Method: "RepositoryIndex", Code: codes.Unavailable, Text: text, Times: 2})
+		_, err := c.Index(t.Context())
+		wantFault(t, err, fault.Upstream, "upstream_error")
+		infers(t, c, 1)
+	}
 	s.Kill()
 	_, err := c.Index(t.Context())
 	wantFault(t, err, fault.Unavailable, "backend_unavailable")
+	both := clientOf(t, s.Addr(), fake(t).Addr())
+	both.endpoints[1].reconnect(t.Context(), time.Second)
+	both.endpoints[1].watch.busy <- struct{}{} // no look at the second comes to an end
+	_, err = both.Index(t.Context())
+	<-both.endpoints[1].watch.busy
+	wantFault(t, err, fault.Timeout, "deadline_exceeded")
 }
 
 func TestIndexDoesNotWaitForAHungServer(t *testing.T) {

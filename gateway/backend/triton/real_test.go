@@ -14,7 +14,6 @@ import (
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/parts"
 	"triton-gateway/tensor"
-	"triton-gateway/tritonpb"
 )
 
 const repository = "gateway/backend/triton/testdata/repository"
@@ -129,86 +128,6 @@ func copied(t *testing.T, model string) string {
 		t.Fatal(err)
 	}
 	return to
-}
-
-// looksIn2s is how many looks the catalog takes in the two seconds that are promised.
-const looksIn2s = 4
-
-// poll looks until done says so, twice a second as the catalog does, and fails after looksIn2s looks.
-func poll(t *testing.T, c *Client, model string, done func(string) bool) string {
-	t.Helper()
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	epoch := ""
-	for range looksIn2s {
-		if epoch = statusOf(t, c, model).Epoch; done(epoch) {
-			return epoch
-		}
-		<-tick.C
-	}
-	t.Fatalf("the epoch is still %q after %d looks", epoch, looksIn2s)
-	return ""
-}
-
-// TestRealReload loads a model anew behind the client's back while it, another gateway and strangers call it.
-func TestRealReload(t *testing.T) {
-	server := parts.Triton(t, copied(t, "noop"), parts.WithModels("noop"))
-	store := NewMemoryEpochs()
-	a := client(t, Config{Endpoints: []string{server.GRPC}}, Deps{Epochs: store})
-	b := client(t, Config{Endpoints: []string{server.GRPC}}, Deps{Epochs: store})
-	stranger := clientOf(t, server.GRPC)
-	request := &backend.Request{Model: "noop", Version: "1", Inputs: []tensor.Tensor{floats("IN", 1)}}
-	calls := func(c *Client, n int) {
-		for range n {
-			must(t, c, request)
-		}
-	}
-	anyEpoch := func(e string) bool { return e != "" }
-	first := poll(t, a, "noop", anyEpoch)
-	for i := range 12 { // the model is young: every call has to be accounted for
-		calls(a, i%3)
-		calls(b, i%2)
-		if got := poll(t, b, "noop", anyEpoch); got != first {
-			t.Fatalf("look %d: epoch %s became %s without a reload", i, first, got)
-		}
-		if got := poll(t, a, "noop", anyEpoch); got != first {
-			t.Fatalf("look %d: epoch %s became %s without a reload", i, first, got)
-		}
-	}
-	old := first
-	for name, after := range map[string]func(){
-		"nobody calls":     func() {},
-		"a calls":          func() { calls(a, 40) },
-		"b calls":          func() { calls(b, 40) },
-		"a stranger calls": func() { calls(stranger, 60) },
-	} {
-		calls(a, 2)
-		poll(t, b, "noop", anyEpoch)
-		old = poll(t, a, "noop", anyEpoch)
-		touch(t, filepath.Join(server.Repository, "noop", "1", "model.py"))
-		if _, err := a.endpoints[0].service.RepositoryModelLoad(t.Context(), &tritonpb.RepositoryModelLoadRequest{ModelName: "noop"}); err != nil {
-			t.Fatal(err)
-		}
-		after()
-		t.Log(name)
-		var wait sync.WaitGroup // both look, as two gateways do
-		for _, c := range []*Client{a, b} {
-			wait.Go(func() { poll(t, c, "noop", func(e string) bool { return e != "" && e != old }) })
-		}
-		wait.Wait()
-	}
-	now := poll(t, a, "noop", anyEpoch)
-	if got := poll(t, b, "noop", anyEpoch); got != now {
-		t.Errorf("the gateways do not agree: %s and %s", now, got)
-	}
-}
-
-func touch(t *testing.T, path string) {
-	t.Helper()
-	now := time.Now()
-	if err := os.Chtimes(path, now, now); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestRealRestart kills the server in the middle of a call, and starts it again.
