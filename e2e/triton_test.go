@@ -251,6 +251,12 @@ func TestATritonThatDies(t *testing.T) {
 			t.Errorf("GET %s: %d", path, r.status)
 		}
 	}
+	eventually(t, 10*time.Second, "/readyz and /v1/stats say that Triton is away", func() bool {
+		ready, err := try("GET", g.URL+"/readyz", "", nil)
+		stats, other := try("GET", g.URL+"/v1/stats", "", nil)
+		return err == nil && other == nil && ready.status == http.StatusServiceUnavailable && ready.Code == "backend_unavailable" &&
+			strings.Contains(string(stats.body), `"ready":false,"reason":"the backend does not list its models`)
+	})
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}

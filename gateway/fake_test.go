@@ -123,7 +123,7 @@ func (f *fakeRunner) count() int {
 // fakeModels is a small catalog.
 type fakeModels struct {
 	models []*modelInfo
-	loaded bool
+	err    error
 }
 
 func (f *fakeModels) Lookup(name string) (*modelInfo, error) {
@@ -137,7 +137,7 @@ func (f *fakeModels) Lookup(name string) (*modelInfo, error) {
 	return nil, fault.New(fault.NotFound, "model_not_found", "no model %q", name)
 }
 func (f *fakeModels) List() []*modelInfo { return f.models }
-func (f *fakeModels) Loaded() bool       { return f.loaded }
+func (f *fakeModels) Err() error         { return f.err }
 func (f *fakeModels) Sample(_, file string) ([]byte, error) {
 	return picture(len(file)), nil
 }
@@ -184,7 +184,7 @@ func demoModels() *fakeModels {
 		}
 	}
 	columns := []string{"sepal_length", "sepal_width", "petal_length", "petal_width"}
-	return &fakeModels{loaded: true, models: []*modelInfo{
+	return &fakeModels{models: []*modelInfo{
 		{Name: "broken", Error: "config.pbtxt:3: unknown field", Versions: []versionView{{"1", "UNAVAILABLE", "no config"}}},
 		{Name: "iris", Source: "task.yaml", Labels: []string{"setosa", "versicolor", "virginica"}, Resolve: resolver("1"), Versions: []versionView{{"1", "READY", ""}},
 			Config: &modelconfig.Config{Name: "iris", Inputs: []modelconfig.IO{{Name: "input", DType: tensor.FP32, Dims: []int64{4}}}},

@@ -24,13 +24,14 @@ type modelReadiness struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// ready says whether requests should be sent here: the catalog has been read, and at least one model can answer.
+// ready says whether requests should be sent here: the backend answers, and at least one model can. A gateway whose backend is away
+// still serves stored answers to those who ask, but another replica, if there is one, can do more.
 func (s *server) ready(c *gin.Context) error {
 	if s.draining.Load() {
 		return fault.New(fault.Draining, "draining", "this gateway is shutting down")
 	}
-	if !s.models.Loaded() {
-		return fault.New(fault.Unavailable, "backend_unavailable", "the models have not been read yet")
+	if err := s.models.Err(); err != nil {
+		return err
 	}
 	doc := readiness{Status: "ready", Models: []modelReadiness{}}
 	count := 0

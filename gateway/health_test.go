@@ -1,7 +1,11 @@
 package gateway
 
 import (
+	"errors"
+	"strings"
 	"testing"
+
+	"triton-gateway/internal/fault"
 )
 
 func TestReadiness(t *testing.T) {
@@ -16,9 +20,18 @@ func TestReadiness(t *testing.T) {
 	if res.StatusCode != 503 || len(decode[readiness](t, body).Models) != 1 || res.Header.Get("Retry-After") == "" {
 		t.Errorf("no model ready: %d %s", res.StatusCode, body)
 	}
-	r.models.loaded = false
-	checkProblem(t, r, "not loaded", 503, "backend_unavailable", "", "GET", "/readyz", "", "")
-	r.models.loaded = true
+	r.models.models = demoModels().models
+	r.models.err = fault.New(fault.Unavailable, "backend_unavailable", "the backend does not list its models: nobody is there").Wrap(errors.New("dial 10.0.0.1"))
+	p := checkProblem(t, r, "backend away", 503, "backend_unavailable", "", "GET", "/readyz", "", "")
+	if !strings.HasSuffix(p.Detail, "nobody is there") || !p.Retryable {
+		t.Errorf("%+v", p)
+	}
+	for _, path := range []string{"/", "/livez", "/docs", "/v1/models", "/v1/models/shapes"} {
+		if res, body = r.do(t, "GET", path, "", ""); res.StatusCode != 200 {
+			t.Errorf("%s with the backend away: %d %s", path, res.StatusCode, body)
+		}
+	}
+	r.models.err = nil
 	r.drain()
 	checkProblem(t, r, "draining", 503, "draining", "", "GET", "/readyz", "", "")
 	if res, _ = r.do(t, "GET", "/livez", "", ""); res.StatusCode != 200 {

@@ -11,8 +11,9 @@ type modelSource interface {
 	Lookup(name string) (*modelInfo, error)
 	// List gives all models by name, broken ones included.
 	List() []*modelInfo
-	// Loaded reports whether the models have been read at least once.
-	Loaded() bool
+	// Err is nil if the last look at the backend succeeded. Otherwise it is Unavailable backend_unavailable with the reason, and List gives
+	// the models of the last look that did, if there was one.
+	Err() error
 	// Sample gives one of the model's sample pictures by its name in the model's Samples.
 	Sample(model, file string) ([]byte, error)
 }

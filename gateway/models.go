@@ -40,7 +40,7 @@ func (m *models) List() []*modelInfo {
 	return list
 }
 
-func (m *models) Loaded() bool { return m.catalog.Loaded() }
+func (m *models) Err() error { return m.catalog.Ready() }
 
 func (m *models) Sample(model, file string) ([]byte, error) {
 	found, err := m.catalog.Lookup(model)

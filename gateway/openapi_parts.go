@@ -153,7 +153,7 @@ func health(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSchema *hum
 		OperationID: "readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"}, Summary: "Requests should be sent here",
 		Responses: map[string]*huma.Response{
 			"200": {Description: "At least one model is ready", Content: map[string]*huma.MediaType{typeJSON: {Schema: schema(readiness{})}}},
-			"503": {Description: "No model is ready, the models have not been read, or the gateway is shutting down", Content: map[string]*huma.MediaType{
+			"503": {Description: "The backend cannot be reached (detail says why), no model is ready, or the gateway is shutting down", Content: map[string]*huma.MediaType{
 				typeJSON: {Schema: schema(readiness{})}, "application/problem+json": {Schema: problemSchema}}},
 		},
 	}, problemSchema)

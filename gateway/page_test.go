@@ -294,3 +294,13 @@ func sampleSum(file string) [32]byte {
 	}
 	return sha256.Sum256(data)
 }
+
+func TestPageWithoutBackendInChromium(t *testing.T) {
+	r, base := pageServer(t)
+	r.models.err = fault.New(fault.Unavailable, "backend_unavailable", "the backend does not list its models: nobody is there")
+	b := openBrowser(t, base)
+	b.run(chromedp.Navigate(base + "/"))
+	b.until(`document.querySelectorAll('#samples img').length === 2`)
+	b.until(`(h => h.innerText === 'not ready' && h.title.endsWith('nobody is there') && h.classList.contains('bad'))(document.querySelector('#health'))`)
+	b.clean()
+}

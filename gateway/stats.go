@@ -116,7 +116,9 @@ type stageView struct {
 
 type backendView struct {
 	Name  string `json:"name" example:"embedded"`
-	Ready bool   `json:"ready" doc:"At least one of its models can answer"`
+	Ready bool   `json:"ready" doc:"It answers, and at least one of its models can"`
+	// Reason is there where Ready is false.
+	Reason string `json:"reason,omitempty" doc:"Why it is not ready"`
 }
 
 func ratio(hits, all int64) cacheView {
@@ -153,6 +155,17 @@ func (s *server) view(context.Context, *struct{}) (*statsOutput, error) {
 		out.Body.Models = append(out.Body.Models, v)
 	}
 	out.Body.Cache = ratio(hits, all)
-	out.Body.Backends = []backendView{{Name: s.build.Backend, Ready: ready}}
+	b := backendView{Name: s.build.Backend}
+	switch err := s.models.Err(); {
+	case err != nil:
+		b.Reason = faultOf(err).Detail
+	case len(out.Body.Models) == 0:
+		b.Reason = "it has no models"
+	case !ready:
+		b.Reason = "no model is ready"
+	default:
+		b.Ready = true
+	}
+	out.Body.Backends = []backendView{b}
 	return out, nil
 }

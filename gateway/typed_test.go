@@ -2,11 +2,14 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+
+	"triton-gateway/internal/fault"
 )
 
 // update rewrites files that tests compare with.
@@ -132,6 +135,16 @@ func TestStats(t *testing.T) {
 	s := decode[statsView](t, body)
 	if s.Version != "1.2.3" || s.Cache != (cacheView{3, 1, .75}) || len(s.Backends) != 1 || !s.Backends[0].Ready {
 		t.Errorf("%s", body)
+	}
+	r.models.err = fault.New(fault.Unavailable, "backend_unavailable", "nobody is there").Wrap(errors.New("dial 10.0.0.1"))
+	_, body = r.do(t, "GET", "/v1/stats", "", "")
+	if got := decode[statsView](t, body).Backends; got[0] != (backendView{"embedded", false, "nobody is there"}) {
+		t.Errorf("backend away: %s", body)
+	}
+	r.models.err, r.models.models = nil, r.models.models[:1]
+	_, body = r.do(t, "GET", "/v1/stats", "", "")
+	if got := decode[statsView](t, body).Backends; got[0] != (backendView{"embedded", false, "no model is ready"}) {
+		t.Errorf("no model ready: %s", body)
 	}
 	m := s.Models[3]
 	if m.Name != "shapes" || m.Count != 4 || len(m.Stages) != 2 || m.Stages[1].Stage != "infer" || m.Stages[1].P50 < 1.8 || m.Stages[1].P99 > 2.2 {

@@ -24,6 +24,8 @@ async function ask(path, init) {
 }
 
 export const models = async () => (await (await ask('/v1/models')).json()).models;
+/** Why no model can be run; '' where one can. */
+export const trouble = async () => (await (await ask('/v1/stats')).json()).backends.map((b) => b.reason || '').join(' ').trim();
 export const model = async (name) => (await ask(`/v1/models/${encodeURIComponent(name)}`)).json();
 export const samplePath = (name, file) => `/v1/models/${encodeURIComponent(name)}/samples/${encodeURIComponent(file)}`;
 export const sample = async (name, file) => (await ask(samplePath(name, file))).blob();

@@ -139,14 +139,15 @@ async function start() {
     setTimeout(() => { byId('copy').textContent = 'Copy curl'; }, 1500);
   });
   try {
-    const list = await api.models();
+    const [list, trouble] = await Promise.all([api.models(), api.trouble()]);
     const ready = list.filter((m) => m.ready);
-    byId('health').textContent = `${ready.length} of ${list.length} models ready`;
-    byId('health').classList.add(ready.length ? 'good' : 'bad');
+    byId('health').textContent = trouble ? 'not ready' : `${ready.length} of ${list.length} models ready`;
+    byId('health').title = trouble;
+    byId('health').classList.add(trouble ? 'bad' : 'good');
     byId('model').replaceChildren(...list.map((m) => make('option', { value: m.name }, m.ready ? m.name : `${m.name} (not ready)`)));
     const wanted = decodeURIComponent(location.hash.slice(1));
     const first = list.find((m) => m.name === wanted) || ready.find((m) => m.samples.length) || ready[0] || list[0];
-    if (!first) return fail({ title: 'No models', detail: 'The model repository is empty.' });
+    if (!first) return fail({ title: 'No models', detail: trouble === 'it has no models' ? 'The model repository is empty.' : trouble });
     byId('model').value = first.name;
     await choose(first.name);
   } catch (e) {
