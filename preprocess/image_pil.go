@@ -12,11 +12,12 @@ func (j *job) pil(ctx context.Context) (Pixels, error) {
 	cols, rows := j.spans()
 	begin := time.Now()
 	convert := j.transform.toGray()
-	options := DecodeOptions{ScaleNum: j.scaleNum}
+	along := newLines(j.transform.method, cols)
+	options := DecodeOptions{ScaleNum: j.scaleNum, From: along.from, To: along.to}
 	if j.scaleNum < 8 && convert != nil {
 		options.Gray, convert = true, nil
 	}
-	s := newStream(newLines(j.transform.method, cols), newLines(j.transform.method, rows), width, j.transform.channels(), transposed(j.orientation), convert,
+	s := newStream(along, newLines(j.transform.method, rows), width, j.transform.channels(), transposed(j.orientation), convert,
 		j.lend(g.part.width*g.part.height*j.transform.channels()), fastRows())
 	j.resampling += time.Since(begin)
 

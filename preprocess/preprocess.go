@@ -41,6 +41,7 @@ type DecodeOptions struct {
 	Gray        bool   // 1 channel instead of 3 (RGB)
 	ScaleNum    int    // JPEG only: decode at ScaleNum/8 of the size (1..8), rounded up; 0 means 8
 	Orientation int    // EXIF orientation to apply, 1..8; 0 and 1 do nothing
+	From, To    int    // DecodeRows only: the columns that are needed, From <= x < To; the others may hold anything. To 0 means all
 	Into        []byte // Decode only: memory for the pixels where its capacity suffices; the caller keeps owning it
 }
 
