@@ -18,8 +18,8 @@ import (
 	"triton-gateway/task"
 )
 
-// model reads all there is about one model. was is the same model at the last look, or nil.
-func (c *Catalog) model(ctx context.Context, name string, statuses []backend.ModelStatus, key string, was *Model) *Model {
+// model reads all there is about one model. was is the same model at the last look, or nil. labels bounds a call for labels.
+func (c *Catalog) model(ctx, labels context.Context, name string, statuses []backend.ModelStatus, key string, was *Model) *Model {
 	m := &Model{Name: name, index: key}
 	var why string
 	m.Versions, why = versions(statuses)
@@ -59,7 +59,8 @@ func (c *Catalog) model(ctx context.Context, name string, statuses []backend.Mod
 	}
 	m.Config = config
 	m.samples = samples(m.Dir)
-	if err := m.describe(); err != nil {
+	labeler, _ := c.source.(Labeler)
+	if err := m.describe(labels, labeler, was); err != nil {
 		m.keepTask(err, was, key)
 	}
 	return m
@@ -91,7 +92,7 @@ func (m *Model) keepTask(err error, was *Model, key string) {
 }
 
 // describe finds the task, completes it from the config and loads the labels.
-func (m *Model) describe() error {
+func (m *Model) describe(ctx context.Context, labeler Labeler, was *Model) error {
 	if m.Config.ResponseCache {
 		m.Warnings = append(m.Warnings, "response_cache is on in config.pbtxt: where Triton runs with a cache, it goes on answering from the old weights after a reload. Turn it off; the gateway's cache notices reloads")
 	}
@@ -111,12 +112,7 @@ func (m *Model) describe() error {
 		m.Spec, warnings = task.Guess(m.Config)
 		m.Warnings = append(m.Warnings, warnings...)
 	}
-	m.Labels, err = task.LoadLabels(m.Spec, m.Dir, m.Config)
-	m.files = m.files.withLabels(m.Dir, m.Spec, m.Config) // also if they cannot be read: until they can
-	if errors.Is(err, fs.ErrNotExist) && m.Spec.Labels.File == "" {
-		// label_filename lies in the backend's own repository, which need not be this folder.
-		m.Warnings = append(m.Warnings, "the file that label_filename names is not in the local folder; classes go by number. Copy it there, or write labels into task.yaml")
-	} else if err != nil {
+	if err := m.findLabels(ctx, labeler, was); err != nil {
 		return err
 	}
 	m.Warnings = append(m.Warnings, m.Spec.CheckLabels(m.Config, m.Labels)...)

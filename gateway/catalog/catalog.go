@@ -1,5 +1,5 @@
 // Package catalog knows which models exist, what each does and which load of it is running. It exists so that a request needs no
-// call to find out: it asks the backend twice a second, reads task.yaml and labels where they changed, and publishes the whole as
+// call to find out: it asks the backend twice a second, reads task.yaml and labels where they changed (labels also from the backend), and publishes the whole as
 // one immutable snapshot, which requests read without a lock.
 //
 // How old may an answer from the cache be? A cache key holds the load epoch of the snapshot, so an entry of an earlier load is hit for as

@@ -72,6 +72,8 @@ func (c *Catalog) failed(err error) error {
 func (c *Catalog) build(ctx context.Context, index []backend.ModelStatus, old *snapshot) *snapshot {
 	ctx, cancel := context.WithTimeout(ctx, configTimeout)
 	defer cancel()
+	labels, stop := context.WithTimeout(ctx, labelsTimeout)
+	defer stop()
 	groups := map[string][]backend.ModelStatus{}
 	for _, s := range index {
 		groups[s.Name] = append(groups[s.Name], s)
@@ -87,7 +89,7 @@ func (c *Catalog) build(ctx context.Context, index []backend.ModelStatus, old *s
 			was = old.models[name]
 		}
 		key := indexKey(statuses)
-		if was != nil && was.index == key && was.files.same() {
+		if was != nil && was.index == key && was.files.same() && !was.distant.due() {
 			mu.Lock()
 			next.models[name] = was
 			mu.Unlock()
@@ -96,7 +98,7 @@ func (c *Catalog) build(ctx context.Context, index []backend.ModelStatus, old *s
 		wg.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			m := c.model(ctx, name, statuses, key, was)
+			m := c.model(ctx, labels, name, statuses, key, was)
 			mu.Lock()
 			defer mu.Unlock()
 			next.models[name] = m

@@ -29,6 +29,7 @@ type Model struct {
 	samples []string
 	index   string // what the index said
 	files   files
+	distant distant
 }
 
 // Where a task comes from.
