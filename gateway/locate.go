@@ -24,7 +24,11 @@ func (c *call) locate(err error, item int) error {
 	moved := *f
 	moved.Fields = nil
 	for _, field := range f.Fields {
-		field.Location = c.place(field.Location, item)
+		at := c.place(field.Location, item)
+		if rest, ok := strings.CutPrefix(moved.Detail, field.Location+": "); ok { // a detail that begins with the place
+			moved.Detail = at + ": " + rest
+		}
+		field.Location = at
 		moved.Fields = append(moved.Fields, field)
 	}
 	if len(moved.Fields) == 0 {

@@ -26,7 +26,7 @@ func TestWhereAllItemsFail(t *testing.T) {
 			return true, fault.New(fault.Invalid, "invalid_row", "the whole story").At("sepal_width", "is missing").At("petal_width", "is 99")
 		}
 		if len(request.Options.Classes) > 0 {
-			return true, fault.New(fault.Invalid, "invalid_request", "no such class").At("classes[0]", "unknown")
+			return true, fault.New(fault.Invalid, "invalid_request", "classes[0]: no such class").At("classes[0]", "unknown")
 		}
 		if string(content(request)) == "gone" {
 			return true, fault.New(fault.Unavailable, "backend_unavailable", "is away")
@@ -57,6 +57,9 @@ func TestWhereAllItemsFail(t *testing.T) {
 		"list":       {shapes, js, `{"image":{"base64":"aGk="},"classes":["dog"]}`, "body.classes[0]: unknown\n"},
 	} {
 		_, body := r.do(t, "POST", c.path, c.kind, c.body)
+		if at, _, classes := strings.Cut(c.want, ": unknown"); classes && decode[problem](t, body).Detail != at+": no such class" {
+			t.Errorf("%s: %s", name, body)
+		}
 		if got := places(decode[problem](t, body)); got != c.want {
 			t.Errorf("%s:\n%swant\n%s", name, got, c.want)
 		}
