@@ -116,3 +116,23 @@ func BenchmarkSniff(b *testing.B) {
 		return err
 	})
 }
+
+// BenchmarkEighth compares the library with the decoder of eighths: the same pixels from the same file.
+func BenchmarkEighth(b *testing.B) {
+	for _, s := range benchSizes[:3] {
+		data := photo(b, s.width, s.height, s.orientation)
+		h, err := preprocess.Sniff(data, preprocess.Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, shortcut := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/library=%v", s.name, !shortcut), func(b *testing.B) {
+				b.SetBytes(int64(len(data)))
+				measure(b, func() error {
+					_, _, err := opencv.DecodeJPEG(b.Context(), data, h, preprocess.DecodeOptions{ScaleNum: 1}, shortcut)
+					return err
+				})
+			})
+		}
+	}
+}

@@ -37,7 +37,7 @@ func (e *Engine) Decode(ctx context.Context, data []byte, h preprocess.Header, o
 	px.Data = sized(o.Into, px.Width*px.Height*px.Channels)
 	at := 0
 	if h.Format == preprocess.JPEG { // straight into the picture
-		j, err := startJPEG(ctx, data, px, o)
+		j, err := startJPEG(ctx, data, px, o, true)
 		if err != nil {
 			return preprocess.Pixels{}, err
 		}

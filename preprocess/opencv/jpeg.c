@@ -10,9 +10,14 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
+#include "eighth.h"
+
 // What libjpeg may allocate for one picture: the coefficients of a progressive one are 2 bytes a sample, and 50 megapixels in 4:4:4
 // take 300 MB. Baseline pictures need a few rows.
 #define MAX_MEMORY (512L * 1024 * 1024)
+
+// What a whole picture at 1/8 may take, in bytes.
+#define MAX_SHORT (64u << 20)
 
 struct tg_jpeg {
 	struct jpeg_decompress_struct cinfo;
@@ -25,6 +30,8 @@ struct tg_jpeg {
 	int gray;
 	const volatile int32_t *cancel; // only during a call
 	uint8_t *cmyk;                  // one row
+	uint8_t *eighth;                // the whole picture, where it was decoded without the library
+	size_t eighth_at, eighth_size;
 	char reason[JMSG_LENGTH_MAX];
 };
 
@@ -75,8 +82,22 @@ tg_jpeg *tg_jpeg_new(void) {
 	return j;
 }
 
-int tg_jpeg_start(tg_jpeg *j, const uint8_t *data, size_t size, int gray, int scale_num, uint32_t width, uint32_t height, int max_scans,
-                  const int32_t *cancel) {
+// Decodes without the library where that is possible, and leaves everything as it was where it is not.
+static void take_shortcut(tg_jpeg *j, uint32_t width, uint32_t height) {
+	uint64_t size = (uint64_t)width * height * (j->gray ? 1 : 3);
+	if (size > MAX_SHORT) return;
+	j->eighth = malloc(size);
+	if (!j->eighth) return;
+	int code = tg_eighth(&j->cinfo, j->gray, j->eighth, width, height, j->cancel);
+	j->eighth_size = size;
+	if (code == TG_EIGHTH_CANCELED) fail(j, TG_JPEG_CANCELED);
+	if (code == TG_EIGHTH_DONE) return;
+	free(j->eighth);
+	j->eighth = NULL;
+}
+
+int tg_jpeg_start(tg_jpeg *j, const uint8_t *data, size_t size, int gray, int scale_num, int shortcut, uint32_t width, uint32_t height,
+                  int max_scans, const int32_t *cancel) {
 	struct jpeg_decompress_struct *c = &j->cinfo;
 	j->cancel = cancel;
 	j->max_scans = max_scans;
@@ -104,7 +125,8 @@ int tg_jpeg_start(tg_jpeg *j, const uint8_t *data, size_t size, int gray, int sc
 		snprintf(j->reason, sizeof j->reason, "two frame headers that contradict each other");
 		fail(j, TG_JPEG_CORRUPT);
 	}
-	jpeg_start_decompress(c);
+	if (shortcut && scale_num == 1) take_shortcut(j, width, height);
+	if (!j->eighth) jpeg_start_decompress(c);
 out:
 	j->cancel = NULL;
 	return j->code;
@@ -141,7 +163,12 @@ int tg_jpeg_rows(tg_jpeg *j, uint8_t *dst, uint32_t rows, const int32_t *cancel)
 	j->cancel = cancel;
 	if (setjmp(j->trouble)) goto out;
 	j->code = TG_JPEG_OK;
-	while (rows > 0) {
+	if (j->eighth && rows <= (j->eighth_size - j->eighth_at) / stride) {
+		memcpy(dst, j->eighth + j->eighth_at, rows * stride);
+		j->eighth_at += rows * stride;
+		goto out;
+	}
+	while (rows > 0 && !j->eighth) {
 		if (j->cmyk) {
 			JSAMPROW row = j->cmyk;
 			if (jpeg_read_scanlines(c, &row, 1) != 1) break;
@@ -170,14 +197,17 @@ out:
 int tg_jpeg_finish(tg_jpeg *j) {
 	if (setjmp(j->trouble)) return j->code;
 	j->code = TG_JPEG_OK;
-	jpeg_finish_decompress(&j->cinfo);
+	if (!j->eighth) jpeg_finish_decompress(&j->cinfo);
 	return j->code;
 }
+
+int tg_jpeg_was_short(const tg_jpeg *j) { return j->eighth != NULL; }
 
 const char *tg_jpeg_reason(const tg_jpeg *j) { return j->reason; }
 
 void tg_jpeg_free(tg_jpeg *j) {
 	if (j->created) jpeg_destroy_decompress(&j->cinfo);
 	free(j->cmyk);
+	free(j->eighth);
 	free(j);
 }

@@ -32,8 +32,8 @@ type jpeg struct {
 	pin    runtime.Pinner
 }
 
-// startJPEG begins to decode to the size and channels of px.
-func startJPEG(ctx context.Context, data []byte, px preprocess.Pixels, o preprocess.DecodeOptions) (*jpeg, error) {
+// startJPEG begins to decode to the size and channels of px; with shortcut, without the library where that gives the same.
+func startJPEG(ctx context.Context, data []byte, px preprocess.Pixels, o preprocess.DecodeOptions, shortcut bool) (*jpeg, error) {
 	if len(data) == 0 {
 		return nil, invalid("the JPEG is empty")
 	}
@@ -44,11 +44,14 @@ func startJPEG(ctx context.Context, data []byte, px preprocess.Pixels, o preproc
 	j := &jpeg{c: c, ctx: ctx, stride: px.Width * px.Channels, cancel: new(atomic.Int32)}
 	j.stop = context.AfterFunc(ctx, func() { j.cancel.Store(1) })
 	j.pin.Pin(unsafe.SliceData(data))
-	gray := C.int(0)
+	gray, short := C.int(0), C.int(0)
 	if o.Gray {
 		gray = 1
 	}
-	code := C.tg_jpeg_start(c, (*C.uint8_t)(unsafe.SliceData(data)), C.size_t(len(data)), gray, C.int(scaleNum(o)),
+	if shortcut {
+		short = 1
+	}
+	code := C.tg_jpeg_start(c, (*C.uint8_t)(unsafe.SliceData(data)), C.size_t(len(data)), gray, C.int(scaleNum(o)), short,
 		C.uint32_t(px.Width), C.uint32_t(px.Height), maxScans, (*C.int32_t)(unsafe.Pointer(j.cancel)))
 	if err := j.fault(code); err != nil {
 		j.close()
@@ -59,7 +62,7 @@ func startJPEG(ctx context.Context, data []byte, px preprocess.Pixels, o preproc
 
 // rows fills dst, a whole number of rows.
 func (j *jpeg) rows(dst []byte) error {
-	if j.cancel.Load() != 0 {
+	if j.ctx.Err() != nil { // cancel follows in a goroutine of its own, some time later
 		return ended(j.ctx)
 	}
 	return j.fault(C.tg_jpeg_rows(j.c, (*C.uint8_t)(unsafe.SliceData(dst)), C.uint32_t(len(dst)/j.stride), (*C.int32_t)(unsafe.Pointer(j.cancel))))
@@ -67,6 +70,9 @@ func (j *jpeg) rows(dst []byte) error {
 
 // finish finds out whether the file ends where it should.
 func (j *jpeg) finish() error { return j.fault(C.tg_jpeg_finish(j.c)) }
+
+// short tells whether startJPEG went without the library.
+func (j *jpeg) short() bool { return C.tg_jpeg_was_short(j.c) != 0 }
 
 func (j *jpeg) close() {
 	j.stop()
@@ -93,7 +99,7 @@ func noMemory() error {
 // jpegRows decodes strip by strip into one buffer that stays in the processor's cache.
 func jpegRows(ctx context.Context, data []byte, h preprocess.Header, o preprocess.DecodeOptions, sink func(rows []byte) error) error {
 	px := preprocess.Pixels{Width: scaled(h.Width, o), Height: scaled(h.Height, o), Channels: channels(o)}
-	j, err := startJPEG(ctx, data, px, o)
+	j, err := startJPEG(ctx, data, px, o, true)
 	if err != nil {
 		return err
 	}

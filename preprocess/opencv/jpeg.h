@@ -19,10 +19,13 @@ enum {
 tg_jpeg *tg_jpeg_new(void);
 
 // Reads the header and begins to decode. data must stay where it is until tg_jpeg_free. The picture is width x height pixels, at
-// scale_num/8 of the size, or the call fails. A progressive picture is read here as a whole, at most max_scans scans; *cancel is looked
-// at in between.
-int tg_jpeg_start(tg_jpeg *j, const uint8_t *data, size_t size, int gray, int scale_num, uint32_t width, uint32_t height, int max_scans,
-                  const int32_t *cancel);
+// scale_num/8 of the size, or the call fails. A progressive picture is read here as a whole, at most max_scans scans; so is an ordinary
+// one at 1/8, where shortcut allows to do it without the library (eighth.h). *cancel is looked at in between.
+int tg_jpeg_start(tg_jpeg *j, const uint8_t *data, size_t size, int gray, int scale_num, int shortcut, uint32_t width, uint32_t height,
+                  int max_scans, const int32_t *cancel);
+
+// Tells whether tg_jpeg_start went without the library.
+int tg_jpeg_was_short(const tg_jpeg *j);
 
 // Decodes the next rows into dst, without padding: rows * width * (gray ? 1 : 3) bytes.
 int tg_jpeg_rows(tg_jpeg *j, uint8_t *dst, uint32_t rows, const int32_t *cancel);
