@@ -8,6 +8,7 @@ import (
 
 	"triton-gateway/gateway/cache"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/nearest"
 	"triton-gateway/postprocess"
 )
 
@@ -141,7 +142,7 @@ func (o *options) fromHeader(h http.Header) {
 func (o *options) unknown(place, name string, others ...string) error {
 	known := append(others, optionNames[:]...)
 	hint := "known are " + strings.Join(known, ", ")
-	if near := nearest(name, known); near != "" {
+	if near := nearest.Word(name, known); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return fault.New(fault.Invalid, "invalid_request", "the %s has no option %q; %s", place, clip(name), hint).At(place+"."+clip(name), "unknown")

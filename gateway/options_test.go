@@ -3,33 +3,10 @@ package gateway
 import (
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"triton-gateway/gateway/cache"
 )
-
-func TestNearest(t *testing.T) {
-	for name, want := range map[string]string{
-		"topk": "top_k", "top-k": "top_k", "TOP_K": "top_k", "conf": "", "confidense": "confidence", "maxdetections": "max_detections",
-		"class": "classes", "chache": "cache", "zzz": "", "": "", strings.Repeat("x", 100): "",
-	} {
-		if got := nearest(name, optionNames[:]); got != want {
-			t.Errorf("%q: %q, want %q", name, got, want)
-		}
-	}
-}
-
-func TestEdits(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "", 3}, {"", "ab", 2}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"same", "same", 0}} {
-		if got := edits(c.a, c.b); got != c.want {
-			t.Errorf("%s %s: %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
 
 func TestSameValueTwiceIsFine(t *testing.T) {
 	var o options

@@ -21,7 +21,7 @@ const (
 
 // Sniff reads the header of a picture and checks it against the limits, in pure Go and without decoding.
 // Errors: Unsupported unsupported_media_type (not an image, or GIF, SVG, HEIC, TIFF, ..., or animated WebP), TooLarge
-// image_too_large (naming the setting limits.pixels), Invalid invalid_image (empty, cut or contradictory header).
+// image_too_large (naming the setting: limits.pixels or limits.side), Invalid invalid_image (empty, cut or contradictory header).
 // It looks at no more than maxSegments segments, and never past the first scan of a JPEG.
 func Sniff(data []byte, limits Limits) (Header, error) {
 	h, frames, err := sniff(data)
@@ -65,7 +65,7 @@ func (l Limits) check(width, height int, frames uint32) error {
 		return invalid("the picture claims to be %d x %d pixels", width, height)
 	}
 	if width > side || height > side {
-		return tooLarge("the picture is %d x %d pixels, and a side may have %d: make it smaller (the operator raises limits.pixels)", width, height, side)
+		return tooLarge("the picture is %d x %d pixels, and limits.side allows %d on a side: make it smaller or raise the setting", width, height, side)
 	}
 	if area := int64(width) * int64(height); area > int64(pixels) || (frames > 1 && area > int64(pixels)/int64(frames)) {
 		return tooLarge("the picture is %d x %d pixels in %d frame(s), and limits.pixels allows %d in all: make it smaller or raise the setting",

@@ -43,7 +43,7 @@ func TestEditsEqualsItsDefinition(t *testing.T) {
 
 func TestWord(t *testing.T) {
 	known := []string{"top_k", "confidence", "iou", "max_detections", "classes"}
-	for word, want := range map[string]string{"topk": "top_k", "TOP_K": "top_k", "confidense": "confidence", "io": "iou", "class": "classes", "zzz": "", "": "", "x": "", strings.Repeat("x", 999): ""} {
+	for word, want := range map[string]string{"topk": "top_k", "top-k": "top_k", "TOP_K": "top_k", "conf": "", "maxdetections": "max_detections", "confidense": "confidence", "io": "iou", "class": "classes", "zzz": "", "": "", "x": "", strings.Repeat("x", 999): ""} {
 		if got := Word(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
 		}
