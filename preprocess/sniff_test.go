@@ -123,19 +123,19 @@ func TestSniffLimits(t *testing.T) {
 	for _, c := range []struct {
 		w, h   int
 		limits preprocess.Limits
-		ok     bool
+		over   string // the setting that is named
 	}{
-		{16384, 3051, preprocess.Limits{}, true}, {16384, 3052, preprocess.Limits{}, false}, // 50 megapixels
-		{16385, 1, preprocess.Limits{}, false}, {1, 16385, preprocess.Limits{}, false}, {65535, 65535, preprocess.Limits{}, false},
-		{100, 100, preprocess.Limits{Pixels: 10000}, true}, {100, 101, preprocess.Limits{Pixels: 10000}, false},
-		{101, 1, preprocess.Limits{Side: 100}, false}, {20000, 100, preprocess.Limits{Side: 20000}, true},
+		{16384, 3051, preprocess.Limits{}, ""}, {16384, 3052, preprocess.Limits{}, "limits.pixels"}, // 50 megapixels
+		{16385, 1, preprocess.Limits{}, "limits.side"}, {1, 16385, preprocess.Limits{}, "limits.side"}, {65535, 65535, preprocess.Limits{}, "limits.side"},
+		{100, 100, preprocess.Limits{Pixels: 10000}, ""}, {100, 101, preprocess.Limits{Pixels: 10000}, "limits.pixels"},
+		{101, 1, preprocess.Limits{Side: 100}, "limits.side"}, {20000, 100, preprocess.Limits{Side: 20000}, ""},
 	} {
 		_, err := preprocess.Sniff(plainJPEG(c.w, c.h), c.limits)
-		if c.ok != (err == nil) {
+		if (c.over == "") != (err == nil) {
 			t.Errorf("%d x %d with %+v: %v", c.w, c.h, c.limits, err)
 		}
-		if !c.ok {
-			wantFault(t, "limit", err, fault.TooLarge, "image_too_large", "limits.pixels")
+		if c.over != "" {
+			wantFault(t, "limit", err, fault.TooLarge, "image_too_large", c.over)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type drawn struct {
 	step          int // largest step of quantisation
 	loud          int // how large a dequantised AC coefficient may be
 	seed          uint64
+	ones          bool // a table has a code of ones only, which T.81 forbids
 }
 
 var zigzag = func() (order [64]int) {
@@ -136,6 +137,12 @@ func (d drawn) write(random *rand.Rand, quant [2][64]int, signs []sign) []byte {
 	var codes, lengths [4][256]int
 	for t := range codes {
 		counts, symbols := huffman(random, t, signs)
+		if d.ones && t == 1 {
+			clear(counts[:])
+			for i := range symbols {
+				counts[min(i, len(symbols)-2)]++
+			}
+		}
 		code, at := 0, 0
 		for n, count := range counts {
 			for range count {

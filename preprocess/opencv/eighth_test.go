@@ -116,6 +116,14 @@ func TestEighthOfAbsurdCoefficients(t *testing.T) {
 	}
 }
 
+// The library refuses a table with a code of ones only, so nothing else may take it.
+func TestEighthOfForbiddenTable(t *testing.T) {
+	d := drawn{width: 50, height: 40, components: 3, h: 2, v: 1, step: 9, loud: 200, ones: true}
+	if _, err := compare(t, d.encode(), false); fault.KindOf(err) != fault.Invalid {
+		t.Error(err)
+	}
+}
+
 // small are the files that are damaged in every way.
 func small(t testing.TB) map[string][]byte {
 	return map[string][]byte{
@@ -163,9 +171,9 @@ func TestEighthEndsWithItsContext(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err = opencv.DecodeJPEG(gone, data, h, preprocess.DecodeOptions{ScaleNum: 1}, true)
-	if fault.KindOf(err) != fault.Canceled {
-		t.Error(err)
+	_, whole, err := opencv.DecodeJPEG(gone, data, h, preprocess.DecodeOptions{ScaleNum: 1}, true)
+	if fault.KindOf(err) != fault.Canceled || whole {
+		t.Errorf("%v, all of it decoded: %v", err, whole)
 	}
 }
 

@@ -18,7 +18,7 @@ func DecodeJPEG(ctx context.Context, data []byte, h preprocess.Header, o preproc
 	defer j.close()
 	pixels = make([]byte, px.Width*px.Height*px.Channels)
 	if err := j.rows(pixels); err != nil {
-		return nil, false, err
+		return nil, j.short(), err
 	}
 	return pixels, j.short(), j.finish()
 }

@@ -30,6 +30,7 @@ struct tg_jpeg {
 	int gray;
 	const volatile int32_t *cancel; // only during a call
 	uint8_t *cmyk;                  // one row
+	uint32_t width, left;           // of a row, in pixels; where in it the library's begin
 	uint8_t *eighth;                // the whole picture, where it was decoded without the library
 	size_t eighth_at, eighth_size;
 	char reason[JMSG_LENGTH_MAX];
@@ -102,6 +103,7 @@ int tg_jpeg_start(tg_jpeg *j, const uint8_t *data, size_t size, int gray, int sc
 	j->cancel = cancel;
 	j->max_scans = max_scans;
 	j->gray = gray;
+	j->width = width;
 	if (setjmp(j->trouble)) goto out;
 	j->code = TG_JPEG_OK;
 	jpeg_create_decompress(c);
@@ -132,6 +134,20 @@ out:
 	return j->code;
 }
 
+int tg_jpeg_columns(tg_jpeg *j, uint32_t from, uint32_t to) {
+	struct jpeg_decompress_struct *c = &j->cinfo;
+	if (j->cmyk || j->eighth || from >= to || to > j->width) return j->code;
+	if (setjmp(j->trouble)) return j->code;
+	// Upsampling looks at the next sample of a subsampled component: one unit of blocks more on each side, and the needed columns come out
+	// exactly as in a whole row.
+	uint32_t unit = (uint32_t)(c->min_DCT_scaled_size * c->max_h_samp_factor);
+	JDIMENSION x = from > unit ? from - unit : 0, n = (to + unit < j->width ? to + unit : j->width) - x;
+	if (n + 2 * unit >= j->width) return j->code; // nothing to save
+	jpeg_crop_scanline(c, &x, &n);
+	j->left = x;
+	return j->code;
+}
+
 // (a * b) / 255, rounded, as Pillow's MULDIV255.
 static inline int muldiv255(int a, int b) {
 	int t = a * b + 128;
@@ -159,7 +175,7 @@ static void convert_cmyk(const uint8_t *src, uint8_t *dst, uint32_t width, int g
 
 int tg_jpeg_rows(tg_jpeg *j, uint8_t *dst, uint32_t rows, const int32_t *cancel) {
 	struct jpeg_decompress_struct *c = &j->cinfo;
-	size_t stride = (size_t)c->output_width * (j->gray ? 1 : 3);
+	size_t stride = (size_t)j->width * (j->gray ? 1 : 3), left = (size_t)j->left * (j->gray ? 1 : 3);
 	j->cancel = cancel;
 	if (setjmp(j->trouble)) goto out;
 	j->code = TG_JPEG_OK;
@@ -179,7 +195,7 @@ int tg_jpeg_rows(tg_jpeg *j, uint8_t *dst, uint32_t rows, const int32_t *cancel)
 		}
 		JSAMPROW lines[16];
 		uint32_t n = rows < 16 ? rows : 16;
-		for (uint32_t i = 0; i < n; i++) lines[i] = dst + i * stride;
+		for (uint32_t i = 0; i < n; i++) lines[i] = dst + i * stride + left;
 		n = jpeg_read_scanlines(c, lines, n);
 		if (n == 0) break;
 		dst += n * stride;

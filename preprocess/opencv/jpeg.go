@@ -42,6 +42,9 @@ func startJPEG(ctx context.Context, data []byte, px preprocess.Pixels, o preproc
 		return nil, noMemory()
 	}
 	j := &jpeg{c: c, ctx: ctx, stride: px.Width * px.Channels, cancel: new(atomic.Int32)}
+	if ctx.Err() != nil { // AfterFunc would tell in a goroutine of its own, some time later
+		j.cancel.Store(1)
+	}
 	j.stop = context.AfterFunc(ctx, func() { j.cancel.Store(1) })
 	j.pin.Pin(unsafe.SliceData(data))
 	gray, short := C.int(0), C.int(0)
@@ -62,7 +65,7 @@ func startJPEG(ctx context.Context, data []byte, px preprocess.Pixels, o preproc
 
 // rows fills dst, a whole number of rows.
 func (j *jpeg) rows(dst []byte) error {
-	if j.ctx.Err() != nil { // cancel follows in a goroutine of its own, some time later
+	if j.ctx.Err() != nil { // cancel follows some time later
 		return ended(j.ctx)
 	}
 	return j.fault(C.tg_jpeg_rows(j.c, (*C.uint8_t)(unsafe.SliceData(dst)), C.uint32_t(len(dst)/j.stride), (*C.int32_t)(unsafe.Pointer(j.cancel))))
@@ -104,6 +107,11 @@ func jpegRows(ctx context.Context, data []byte, h preprocess.Header, o preproces
 		return err
 	}
 	defer j.close()
+	if o.To > o.From && o.From >= 0 {
+		if err := j.fault(C.tg_jpeg_columns(j.c, C.uint32_t(o.From), C.uint32_t(o.To))); err != nil {
+			return err
+		}
+	}
 	stride := px.Width * px.Channels
 	strip := make([]byte, stripRows*stride)
 	for y := 0; y < px.Height; y += stripRows {

@@ -24,6 +24,9 @@ tg_jpeg *tg_jpeg_new(void);
 int tg_jpeg_start(tg_jpeg *j, const uint8_t *data, size_t size, int gray, int scale_num, int shortcut, uint32_t width, uint32_t height,
                   int max_scans, const int32_t *cancel);
 
+// Says, before the first row, that only the columns from <= x < to are needed: the others of each row are left as they are or get anything.
+int tg_jpeg_columns(tg_jpeg *j, uint32_t from, uint32_t to);
+
 // Tells whether tg_jpeg_start went without the library.
 int tg_jpeg_was_short(const tg_jpeg *j);
 
