@@ -107,6 +107,11 @@ func jpegRows(ctx context.Context, data []byte, h preprocess.Header, o preproces
 		return err
 	}
 	defer j.close()
+	if o.To > o.From && o.From >= 0 {
+		if err := j.fault(C.tg_jpeg_columns(j.c, C.uint32_t(o.From), C.uint32_t(o.To))); err != nil {
+			return err
+		}
+	}
 	stride := px.Width * px.Channels
 	strip := make([]byte, stripRows*stride)
 	for y := 0; y < px.Height; y += stripRows {
