@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"hash"
 	"io"
 	"net"
 	"net/http"
@@ -12,9 +13,13 @@ import (
 
 // reader reads a body under a deadline that moves on with every window of bytes.
 type reader struct {
-	w http.ResponseWriter
-	r *http.Request
+	w   http.ResponseWriter
+	r   *http.Request
+	sum hash.Hash // of what is read; nil where nobody wants it
 }
+
+// piece is how much is read at a time where it is hashed: the hash of one piece is made while the next one arrives.
+const piece = 64 << 10
 
 // fill reads until dst is full; ended says that the body ended first.
 func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
@@ -24,7 +29,10 @@ func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 			_ = control.SetReadDeadline(time.Now().Add(windowTime)) // writers without deadlines are those of tests
 			next = n + window
 		}
-		m, err := in.r.Body.Read(dst[n:min(len(dst), next)])
+		m, err := in.r.Body.Read(dst[n:min(len(dst), next, n+in.step())])
+		if in.sum != nil {
+			in.sum.Write(dst[n : n+m])
+		}
 		n += m
 		switch {
 		case err == io.EOF:
@@ -34,6 +42,13 @@ func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 		}
 	}
 	return n, false, nil
+}
+
+func (in *reader) step() int {
+	if in.sum != nil {
+		return piece
+	}
+	return window
 }
 
 // done takes the deadline away. Left in place, it would end the request's context while the model runs.
