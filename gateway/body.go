@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
 	"math/bits"
 	"net/http"
 	"sync"
@@ -82,7 +81,7 @@ func (p *bodyPool) take(ctx context.Context, size int64) (*buffer, error) {
 //
 // Errors: TooLarge body_too_large (by Content-Length before anything is read), Busy queue_full, Timeout deadline_exceeded for a
 // client that sends too slowly, Invalid invalid_request for an empty or cut body, or the error of r's context.
-func (p *bodyPool) read(w http.ResponseWriter, r *http.Request, picture bool) (*pipeline.Body, error) {
+func (p *bodyPool) read(w http.ResponseWriter, r *http.Request) (*pipeline.Body, error) {
 	switch {
 	case r.ContentLength > p.limit:
 		return nil, p.tooLarge()
@@ -98,9 +97,6 @@ func (p *bodyPool) read(w http.ResponseWriter, r *http.Request, picture bool) (*
 		return nil, err
 	}
 	in := reader{w: w, r: r}
-	if picture {
-		in.sum = sha256.New()
-	}
 	defer in.done()
 	n, ended := 0, false
 	if r.ContentLength > 0 {
@@ -118,11 +114,7 @@ func (p *bodyPool) read(w http.ResponseWriter, r *http.Request, picture bool) (*
 		p.put(b)
 		return nil, err
 	}
-	body := pipeline.NewBody(b.data[:n:n], b.free)
-	if in.sum != nil {
-		body.Digest = (*[sha256.Size]byte)(in.sum.Sum(nil))
-	}
-	return body, nil
+	return pipeline.NewBody(b.data[:n:n], b.free), nil
 }
 
 // grow reads a body of unknown length, into ever larger buffers up to the limit. It gives back the buffer that is in use at the end.

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"hash"
 	"io"
 	"net"
 	"net/http"
@@ -13,13 +12,9 @@ import (
 
 // reader reads a body under a deadline that moves on with every window of bytes.
 type reader struct {
-	w   http.ResponseWriter
-	r   *http.Request
-	sum hash.Hash // of what is read; nil where nobody wants it
+	w http.ResponseWriter
+	r *http.Request
 }
-
-// piece is how much is read at a time where it is hashed: the hash of one piece is made while the next one arrives.
-const piece = 64 << 10
 
 // fill reads until dst is full; ended says that the body ended first.
 func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
@@ -29,10 +24,7 @@ func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 			_ = control.SetReadDeadline(time.Now().Add(windowTime)) // writers without deadlines are those of tests
 			next = n + window
 		}
-		m, err := in.r.Body.Read(dst[n:min(len(dst), next, n+in.step())])
-		if in.sum != nil {
-			in.sum.Write(dst[n : n+m])
-		}
+		m, err := in.r.Body.Read(dst[n:min(len(dst), next)])
 		n += m
 		switch {
 		case err == io.EOF:
@@ -42,13 +34,6 @@ func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 		}
 	}
 	return n, false, nil
-}
-
-func (in *reader) step() int {
-	if in.sum != nil {
-		return piece
-	}
-	return window
 }
 
 // done takes the deadline away. Left in place, it would end the request's context while the model runs.

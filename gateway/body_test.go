@@ -42,20 +42,15 @@ func TestBodyOfEverySize(t *testing.T) {
 	for _, size := range []int{1, 4095, 4096, 4097, firstChunk - 1, firstChunk, firstChunk + 1, 300_000, 1 << 20} {
 		text := strings.Repeat("x", size-1) + "y"
 		for _, known := range []bool{true, false} {
-			for _, picture := range []bool{true, false} {
-				b, err := p.read(httptest.NewRecorder(), post(text, known), picture)
-				if err != nil || string(b.Bytes) != text {
-					t.Fatalf("%d bytes, length known %v: %v", size, known, err)
-				}
-				if picture != (b.Digest != nil) || picture && *b.Digest != sha256.Sum256([]byte(text)) {
-					t.Fatalf("%d bytes, length known %v: digest %x", size, known, b.Digest)
-				}
-				b.Release()
+			b, err := p.read(httptest.NewRecorder(), post(text, known))
+			if err != nil || string(b.Bytes) != text {
+				t.Fatalf("%d bytes, length known %v: %v", size, known, err)
 			}
+			b.Release()
 		}
 	}
 	for _, known := range []bool{true, false} {
-		_, err := p.read(httptest.NewRecorder(), post(strings.Repeat("x", 1<<20+1), known), false)
+		_, err := p.read(httptest.NewRecorder(), post(strings.Repeat("x", 1<<20+1), known))
 		if fault.KindOf(err) != fault.TooLarge || !strings.Contains(err.Error(), "limits.body") {
 			t.Errorf("over the limit, length known %v: %v", known, err)
 		}
@@ -69,7 +64,7 @@ func TestLargeBodyIsRefusedUnread(t *testing.T) {
 	p := newPool(10, 100)
 	r := post(strings.Repeat("x", 11), true)
 	r.Body = io.NopCloser(failing{t})
-	if _, err := p.read(httptest.NewRecorder(), r, false); fault.KindOf(err) != fault.TooLarge {
+	if _, err := p.read(httptest.NewRecorder(), r); fault.KindOf(err) != fault.TooLarge {
 		t.Error(err)
 	}
 }
@@ -85,12 +80,12 @@ func TestCutBody(t *testing.T) {
 	p := newPool(1<<20, 4<<20)
 	r := post("short", true)
 	r.ContentLength = 10
-	if _, err := p.read(httptest.NewRecorder(), r, false); fault.KindOf(err) != fault.Invalid {
+	if _, err := p.read(httptest.NewRecorder(), r); fault.KindOf(err) != fault.Invalid {
 		t.Error(err)
 	}
 	r = post("", false)
 	r.Body = chunked{io.MultiReader(strings.NewReader("half"), broken{io.ErrUnexpectedEOF})}
-	if _, err := p.read(httptest.NewRecorder(), r, false); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "ended before") {
+	if _, err := p.read(httptest.NewRecorder(), r); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "ended before") {
 		t.Error("a cut chunked body was taken:", err)
 	}
 	if used := p.budget.(*limit.Bytes).Stats().Used; used != 0 {
@@ -104,19 +99,19 @@ func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 func TestBudgetIsHeldUntilTheLastHolderLetsGo(t *testing.T) {
 	p := newPool(1<<20, 1000)
-	first, err := p.read(httptest.NewRecorder(), post(strings.Repeat("x", 600), true), false)
+	first, err := p.read(httptest.NewRecorder(), post(strings.Repeat("x", 600), true))
 	if err != nil {
 		t.Fatal(err)
 	}
 	first.Retain() // a computation that outlives the request
 	first.Release()
-	_, err = p.read(httptest.NewRecorder(), post(strings.Repeat("x", 600), true), false)
+	_, err = p.read(httptest.NewRecorder(), post(strings.Repeat("x", 600), true))
 	var f *fault.Error
 	if fault.KindOf(err) != fault.Busy {
 		t.Fatalf("got %v, want queue_full (%v)", err, f)
 	}
 	first.Release()
-	again, err := p.read(httptest.NewRecorder(), post(strings.Repeat("x", 600), true), false)
+	again, err := p.read(httptest.NewRecorder(), post(strings.Repeat("x", 600), true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +178,7 @@ func TestSlowClientIsGivenUp(t *testing.T) {
 	r := post("", false)
 	r.Body = chunked{io.MultiReader(strings.NewReader("half"), broken{timeout{}})}
 	w := httptest.NewRecorder()
-	if _, err := p.read(w, r, false); fault.KindOf(err) != fault.Timeout || w.Header().Get("Connection") != "close" {
+	if _, err := p.read(w, r); fault.KindOf(err) != fault.Timeout || w.Header().Get("Connection") != "close" {
 		t.Error(err, w.Header())
 	}
 }

@@ -69,7 +69,7 @@ func (s *server) readCall(w http.ResponseWriter, r *http.Request) (*call, error)
 	if err := c.query(r); err != nil {
 		return nil, err
 	}
-	if c.body, err = s.bodies.read(w, r, kind != multipartBody && kind != jsonBody); err != nil {
+	if c.body, err = s.bodies.read(w, r); err != nil {
 		return nil, err
 	}
 	switch kind {

@@ -18,8 +18,6 @@ import (
 func (p *Pipeline) fingerprint(_ context.Context, j *job) error {
 	switch {
 	case j.byDigest:
-	case j.kind == imageItem && j.Item.Image.Digest != nil:
-		j.content = *j.Item.Image.Digest
 	case j.kind == imageItem:
 		j.content = sha256.Sum256(j.Item.Image.Bytes)
 	default:

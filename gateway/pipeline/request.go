@@ -32,10 +32,9 @@ type Item struct {
 // Body is the bytes of an upload in a pooled buffer, counted by its holders, because a computation shared by several callers
 // may outlive the caller whose bytes it reads.
 type Body struct {
-	Bytes  []byte
-	Digest *[32]byte // SHA-256 of Bytes, where it is known already; nil otherwise
-	refs   atomic.Int32
-	free   func()
+	Bytes []byte
+	refs  atomic.Int32
+	free  func()
 }
 
 // NewBody makes a Body with one holder. free is called once, when the last holder lets go; it may be nil.
