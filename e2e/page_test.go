@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write docs/page.png anew")
 func open(t *testing.T, url string) context.Context {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(parts.Chromium(t)), chromedp.WindowSize(1180, 900), chromedp.WSURLReadTimeout(2 * time.Minute)}
-	for _, f := range parts.ChromiumFlags(t.TempDir()) {
+	for _, f := range parts.ChromiumFlags(parts.ChromiumProfile(t)) {
 		name, value, has := strings.Cut(strings.TrimPrefix(f, "--"), "=")
 		if !has {
 			options = append(options, chromedp.Flag(name, true))

@@ -78,6 +78,18 @@ func ChromiumFlags(profile string) []string {
 	}
 }
 
+// ChromiumProfile is a fresh folder for [ChromiumFlags]. It is removed after the test as far as it can be: helpers of the browser may write
+// into it for a moment after the browser has ended, which is no fault of the test.
+func ChromiumProfile(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "triton-gateway-chromium-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 // Root is the folder of go.mod, from wherever in the module the test runs.
 func Root(tb testing.TB) string {
 	tb.Helper()

@@ -22,7 +22,7 @@ func line(want string) func(string) bool { return func(got string) bool { return
 
 func TestStartReturnsWhenTheLineIsThere(t *testing.T) {
 	// The line comes in two writes, among others, and has a Windows line end.
-	p := Start(t, shell(`echo one; printf 'rea'; printf 'dy\r\nthree'; exec cat`, line("ready")))
+	p := Start(t, shell(`echo one; printf 'rea'; printf 'dy\r\nthree'; exec sleep 1000`, line("ready")))
 	if log := p.Log(); !strings.HasPrefix(log, "one\nready\r\n") {
 		t.Errorf("log %q", log)
 	}
