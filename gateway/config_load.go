@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
@@ -154,22 +155,13 @@ func (c *Config) Validate() error {
 	if c.Limits.Bodies < c.Limits.Body {
 		fault("limits.bodies: %s is less than limits.body, %s: no large body could ever be read", c.Limits.Bodies, c.Limits.Body)
 	}
-	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		fault("log.level: %q is not one of debug, info, warn, error", c.Log.Level)
 	}
-	if !oneOf(c.Log.Format, "", "text", "json") {
+	if !slices.Contains([]string{"", "text", "json"}, c.Log.Format) {
 		fault("log.format: %q is not one of text, json", c.Log.Format)
 	}
 	return errors.Join(faults...)
-}
-
-func oneOf(value string, allowed ...string) bool {
-	for _, a := range allowed {
-		if value == a {
-			return true
-		}
-	}
-	return false
 }
 
 // loopback reports whether host can be reached from this machine alone.

@@ -87,7 +87,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		Engine: opencv.New(1), // OpenCV's own threads: requests run side by side instead
 		CPU:    cpu,
 		Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
-		TTL:    c.Cache.TTL, Log: log,
+		TTL:    c.Cache.TTL,
 	})
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
 	counts := newMetrics(info)

@@ -193,7 +193,7 @@ func newRig(t *testing.T) *rig {
 		backend: &fakeBackend{}, engine: &fakeEngine{}, entered: &counting.entered,
 	}
 	r.Pipeline = New(Parts{Models: r.models, Backend: r.backend, Cache: counting, Engine: r.engine, CPU: limit.New(4, 4096),
-		TTL: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		TTL: time.Hour})
 	return r
 }
 

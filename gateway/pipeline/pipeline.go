@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -30,7 +29,6 @@ type Parts struct {
 	CPU     *limit.Limiter // slots for decoding and transforming; held for nothing else
 	Limits  preprocess.Limits
 	TTL     time.Duration // how long an answer may be served again where the model does not say
-	Log     *slog.Logger
 }
 
 // Pipeline runs requests. It is safe for concurrent use.
