@@ -78,7 +78,7 @@ func (s *Server) Calls(name string) int {
 func (s *Server) Foreign(name string, n int) {
 	s.each(name, func(m *model) {
 		for range n {
-			m.count(true, time.Millisecond+time.Duration(rand.IntN(1000)))
+			count(m.stats, true, time.Millisecond+time.Duration(rand.IntN(1000)))
 		}
 	})
 }
@@ -94,8 +94,8 @@ func (s *Server) each(name string, do func(*model)) {
 }
 
 // count does what Triton's statistics do. The caller holds the server's lock.
-func (m *model) count(ok bool, took time.Duration) {
-	i := m.stats.InferenceStats
+func count(stats *tritonpb.ModelStatistics, ok bool, took time.Duration) {
+	i := stats.InferenceStats
 	add := func(d *tritonpb.StatisticDuration, part time.Duration) {
 		d.Count++
 		d.Ns += uint64(max(part, 1))
@@ -109,7 +109,7 @@ func (m *model) count(ok bool, took time.Duration) {
 	add(i.ComputeInput, took/10)
 	add(i.ComputeInfer, took/2)
 	add(i.ComputeOutput, took/10)
-	m.stats.InferenceCount++
-	m.stats.ExecutionCount++
-	m.stats.LastInference = uint64(time.Now().UnixMilli())
+	stats.InferenceCount++
+	stats.ExecutionCount++
+	stats.LastInference = uint64(time.Now().UnixMilli())
 }

@@ -82,10 +82,13 @@ func (s *Server) run(ctx context.Context, m *model, r *tritonpb.ModelInferReques
 		}
 		inputs = append(inputs, t)
 	}
+	s.mu.Lock()
+	stats := m.stats // of the load that took the call: what ends after a reload does not count for the next one
+	s.mu.Unlock()
 	start := time.Now()
 	outputs, err := m.run(ctx, inputs)
 	s.mu.Lock()
-	m.count(err == nil, time.Since(start))
+	count(stats, err == nil, time.Since(start))
 	s.mu.Unlock()
 	if err != nil && ctx.Err() != nil {
 		return nil, status.FromContextError(ctx.Err()).Err()
