@@ -17,6 +17,8 @@ var arrows = map[string][]string{
 	"cli":                          {"gateway", "task"},
 	"gateway":                      {"gateway/...", "preprocess/...", "postprocess", "task", "modelconfig", "tensor", "internal/..."},
 	"gateway/web":                  {},
+	"gateway/telemetry":            {"internal/..."},
+	"gateway/kserve":               {"gateway/pipeline", "gateway/catalog", "gateway/backend", "gateway/cache", "postprocess", "preprocess", "task", "modelconfig", "tensor", "tritonpb", "internal/..."},
 	"gateway/pipeline":             {"gateway/catalog", "gateway/cache", "gateway/backend", "preprocess", "postprocess", "task", "tensor", "internal/..."},
 	"gateway/catalog":              {"gateway/backend", "task", "modelconfig", "tensor", "internal/..."},
 	"gateway/cache":                {"internal/..."},
@@ -49,7 +51,8 @@ var owners = map[string][]string{
 	"github.com/maypok86/otter":           {"gateway/cache"},
 	"github.com/alecthomas/kong":          {"cli"},
 	"github.com/prometheus/client_golang": {"gateway"},
-	"google.golang.org/protobuf":          {"modelconfig", "gateway/backend/triton", "gateway/backend/embedded/ort", "tritonpb", "internal/tritontest", "bench/..."},
+	"go.opentelemetry.io":                 {"gateway/telemetry"},
+	"google.golang.org/protobuf":          {"gateway/kserve", "modelconfig", "gateway/backend/triton", "gateway/backend/embedded/ort", "tritonpb", "internal/tritontest", "bench/..."},
 }
 
 type goPackage struct {

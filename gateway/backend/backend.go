@@ -10,14 +10,31 @@ import (
 )
 
 // Request is one call of one model. The batch dimension is part of every input's shape where max_batch_size > 0.
-// The tensors' bytes must stay unchanged until Infer returns.
 type Request struct {
 	Model   string
 	Version string          // resolved: a number, never empty
 	ID      string          // the request's id, for the backend's log; may be empty
 	Inputs  []tensor.Tensor // matched to the model's inputs by name
-	Outputs []string        // the outputs wanted; none means all
-	Params  map[string]any  // custom parameters: bool, int64, float64 or string
+	Outputs []Output        // the outputs wanted; none means all
+	// Params are parameters of the request by the names of the protocol (sequence_id, sequence_start, priority, timeout, ...) and custom
+	// ones: bool, int64, uint64, float64 or string.
+	Params map[string]any
+	// Memory owns the bytes of the inputs' Data; nil for ordinary Go memory that nobody writes to. A backend that may read them after
+	// it has returned, as a transport may after a cancelled call, retains Memory until it has read for the last time.
+	Memory Memory
+}
+
+// Output is one output that is asked for.
+type Output struct {
+	Name string
+	// Classes > 0 asks for so many classes in place of the numbers: BYTES elements "value:index[:label]", Triton's classification extension.
+	Classes int64
+}
+
+// Memory is a buffer that several hold and that is used again when the last has let go.
+type Memory interface {
+	Retain()  // adds a holder
+	Release() // ends one holder's claim
 }
 
 // Response is the answer to a Request. The tensors are owned by the receiver.
@@ -25,6 +42,9 @@ type Response struct {
 	Version string          // the version that ran
 	Epoch   string          // the load that ran, where the backend knows it exactly; "" where it does not
 	Outputs []tensor.Tensor // in no particular order; match by name
+	// Params are the parameters that came with the answer, such as sequence_id; of a streamed one triton_final_response, a bool. nil where
+	// there are none.
+	Params map[string]any
 }
 
 // State is the readiness of one version of a model, by the name in Triton's repository index.

@@ -29,9 +29,9 @@ func (p *Pipeline) infer(ctx context.Context, j *job) error {
 }
 
 // wanted names the outputs to ask for; all where the task reads more than one.
-func (j *job) wanted() []string {
+func (j *job) wanted() []backend.Output {
 	if name := j.model.Spec.Output.Name; name != "" && j.model.Spec.Task != task.Raw {
-		return []string{name}
+		return []backend.Output{{Name: name}}
 	}
 	return nil
 }

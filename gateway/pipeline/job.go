@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/cache"
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/internal/fault"
@@ -46,6 +47,11 @@ type job struct {
 	frame   tensor.Frame
 	outputs []tensor.Tensor
 	keep    bool // what ran is what the keys name, so it may be stored
+
+	// tensors that are passed on as they are
+	raw      *backend.Request
+	emit     func(*backend.Response) error // nil: one response
+	response *backend.Response
 
 	// postprocess
 	body []byte // the document but for from_cache's value

@@ -34,7 +34,8 @@ type Parts struct {
 // Pipeline runs requests. It is safe for concurrent use.
 type Pipeline struct {
 	Parts
-	steps    []step
+	steps    []step   // of an item that becomes a document
+	passing  []step   // of tensors that are passed on as they are
 	compiled sync.Map // model name -> *compiled; replaced when the catalog's snapshot of the model changes
 }
 
@@ -53,6 +54,7 @@ func New(parts Parts) *Pipeline {
 			p.postprocess,
 		),
 	}
+	p.passing = []step{p.known, p.route, p.check, p.forward}
 	return p
 }
 

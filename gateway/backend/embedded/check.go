@@ -41,9 +41,9 @@ func newPlan(run *loaded, r *backend.Request) (*plan, error) {
 		}
 		p.inputs = append(p.inputs, t)
 	}
-	for _, name := range r.Outputs {
-		if p.config.Output(name) == nil {
-			return nil, invalid(name, "unexpected inference output '%s' for model '%s'", name, r.Model)
+	for _, want := range r.Outputs {
+		if p.config.Output(want.Name) == nil {
+			return nil, invalid(want.Name, "unexpected inference output '%s' for model '%s'", want.Name, r.Model)
 		}
 	}
 	for _, own := range run.session.Graph().Outputs {
@@ -161,7 +161,7 @@ func (p *plan) answer(outputs []tensor.Tensor) ([]tensor.Tensor, error) {
 	var answer []tensor.Tensor
 	for _, t := range outputs {
 		io := p.config.Output(t.Name)
-		if io == nil || len(p.request.Outputs) > 0 && !slices.Contains(p.request.Outputs, t.Name) {
+		if io == nil || len(p.request.Outputs) > 0 && !slices.ContainsFunc(p.request.Outputs, func(o backend.Output) bool { return o.Name == t.Name }) {
 			continue
 		}
 		declared, seen := io.Dims, t.Shape

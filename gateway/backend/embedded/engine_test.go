@@ -71,9 +71,9 @@ func TestEngineRunsWhatIsAskedFor(t *testing.T) {
 	a, b := floats("a", []int64{2, 2}, 1, 2, 3, 4), floats("b", []int64{2, 2}, 10, 20, 30, 40)
 	sum, difference := floats("sum", []int64{2, 2}, 11, 22, 33, 44), floats("difference", []int64{2, 2}, -9, -18, -27, -36)
 	for _, c := range []struct {
-		outputs []string
+		outputs []backend.Output
 		want    []tensor.Tensor
-	}{{nil, []tensor.Tensor{difference, sum}}, {[]string{"sum"}, []tensor.Tensor{sum}}, {[]string{"sum", "sum"}, []tensor.Tensor{sum}}} {
+	}{{nil, []tensor.Tensor{difference, sum}}, {[]backend.Output{{Name: "sum"}}, []tensor.Tensor{sum}}, {[]backend.Output{{Name: "sum"}, {Name: "sum"}}, []tensor.Tensor{sum}}} {
 		r := ask("pair", "1", b, a) // not in the model's order
 		r.Outputs = c.outputs
 		got, err := e.Infer(t.Context(), r)

@@ -143,7 +143,7 @@ func TestRequestsThatDoNotFit(t *testing.T) {
 		"Expected [-1,2], got [1,2,1]":           input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{1, 2, 1} }),
 		"Expected [-1,2], got [2,1]":             input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{2, 1} }),
 		"needs 2 elements of 1 bytes, got 3":     input(func(r *backend.Request) { r.Inputs[0].Data = []byte{1, 2, 3} }),
-		"unexpected inference output 'nothing'":  with(func(r *backend.Request) { r.Outputs = []string{"nothing"} }),
+		"unexpected inference output 'nothing'":  with(func(r *backend.Request) { r.Outputs = []backend.Output{{Name: "nothing"}} }),
 		"Expected [-1,2], got [1,-2]":            input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{1, -2} }),
 		"Expected [-1,2], got [1,4611686018427]": input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{1, 4611686018427} }),
 	} {

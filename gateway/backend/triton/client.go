@@ -131,9 +131,9 @@ func newInferRequest(r *backend.Request) (*inferRequest, error) {
 		}
 		texts = append(texts, r.Inputs[i].Name)
 	}
-	for _, name := range r.Outputs {
-		out.outputs = append(out.outputs, wantedOutput{name: name})
-		texts = append(texts, name)
+	for _, want := range r.Outputs {
+		out.outputs = append(out.outputs, wantedOutput{name: want.Name, classes: want.Classes})
+		texts = append(texts, want.Name)
 	}
 	for key, value := range r.Params {
 		texts = append(texts, key)

@@ -35,7 +35,7 @@ func TestInferGivesWhatTheModelComputed(t *testing.T) {
 		big.Data[i] = byte(i * 31)
 	}
 	got, err := c.Infer(t.Context(), &backend.Request{Model: "m", Version: "3", ID: "id-1", Inputs: []tensor.Tensor{big, floats("y", 2)},
-		Outputs: []string{"B"}, Params: map[string]any{"priority": int64(1)}})
+		Outputs: []backend.Output{{Name: "B"}}, Params: map[string]any{"priority": int64(1)}})
 	if err != nil {
 		t.Fatal(err)
 	}

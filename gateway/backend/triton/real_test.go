@@ -26,7 +26,7 @@ func TestRealInfer(t *testing.T) {
 	}
 	in := floats("IN", big...)
 	in.Shape = []int64{3, 100_000}
-	got := must(t, c, &backend.Request{Model: "identity", Version: "1", ID: "r", Inputs: []tensor.Tensor{in}, Outputs: []string{"OUT"}})
+	got := must(t, c, &backend.Request{Model: "identity", Version: "1", ID: "r", Inputs: []tensor.Tensor{in}, Outputs: []backend.Output{{Name: "OUT"}}})
 	if got.Version != "1" || len(got.Outputs) != 1 || !slices.Equal(got.Outputs[0].Shape, in.Shape) || !slices.Equal(got.Outputs[0].Data, in.Data) {
 		t.Errorf("version %s, %d outputs, or other bytes", got.Version, len(got.Outputs))
 	}
@@ -64,7 +64,7 @@ func TestRealErrors(t *testing.T) {
 		"wrong datatype":  {backend.Request{Model: "noop", Version: "1", Inputs: []tensor.Tensor{whole}}, fault.Contract, "upstream_contract", "expects 'FP32'"},
 		"wrong shape":     {backend.Request{Model: "noop", Version: "1", Inputs: []tensor.Tensor{wide}}, fault.Contract, "upstream_contract", "Expected [-1], got [1,1]"},
 		"wrong name":      {backend.Request{Model: "noop", Version: "1", Inputs: []tensor.Tensor{named}}, fault.Contract, "upstream_contract", "'X'"},
-		"unknown output":  {backend.Request{Model: "noop", Version: "1", Inputs: []tensor.Tensor{one}, Outputs: []string{"zz"}}, fault.Contract, "upstream_contract", "'zz'"},
+		"unknown output":  {backend.Request{Model: "noop", Version: "1", Inputs: []tensor.Tensor{one}, Outputs: []backend.Output{{Name: "zz"}}}, fault.Contract, "upstream_contract", "'zz'"},
 		"decoupled":       {backend.Request{Model: "stream", Version: "1", Inputs: []tensor.Tensor{one}}, fault.Unsupported, "unsupported_model", ""},
 		"model fails":     {backend.Request{Model: "slow", Version: "1", Inputs: []tensor.Tensor{negative}}, fault.Upstream, "upstream_error", ""},
 	} {

@@ -1,0 +1,70 @@
+// Package kserve serves KServe v2 to callers, over gRPC and over HTTP with the binary tensor extension, so that Triton's clients and
+// perf_analyzer work against the gateway as they are. Tensors pass through as bytes; pictures are taken by the virtual models of virtual.go.
+//
+// core.go is what both transports call; a file that begins with grpc or http is one transport's.
+package kserve
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/pipeline"
+)
+
+// Runner is what is asked of the pipeline.
+type Runner interface {
+	// Pass runs tensors as they are; see pipeline.Pass.
+	Pass(ctx context.Context, r *backend.Request) (*pipeline.Passed, error)
+	// Stream gives every response of a decoupled model; see backend.Streamer.
+	Stream(ctx context.Context, r *backend.Request, emit func(*backend.Response) error) error
+	// Run answers one picture.
+	Run(ctx context.Context, r *pipeline.Request) (*pipeline.Answer, error)
+	// Admit asks whether a call may come in, before its body is read.
+	Admit(ctx context.Context, model, version string, body int64) (release func(), err error)
+}
+
+// Models is what is asked of the catalog.
+type Models interface {
+	Lookup(name string) (*catalog.Model, error)
+	Models() []*catalog.Model
+	Ready() error
+}
+
+// Code is what a failure is on the two transports: an HTTP status and the number of a gRPC code.
+type Code struct {
+	HTTP int
+	GRPC uint32
+}
+
+// Deps are the parts that a Server works with.
+type Deps struct {
+	Runner  Runner
+	Models  Models
+	Backend backend.Backend // for what is optional: statistics, loading, streams
+	// Codes is the gateway's one table of failures. text is public.
+	Codes func(err error) (code Code, text string, retryAfter time.Duration)
+	// Observe counts a call when it has ended; method is the RPC's name, such as ModelInfer, and model is one that exists, or "". May be nil.
+	Observe func(ctx context.Context, protocol, method, model string, code Code, took time.Duration)
+	Version string // of the gateway
+	Log     *slog.Logger
+	Limits  Limits
+}
+
+// Limits bound one call.
+type Limits struct {
+	Message int64         // bytes of one request, inflated
+	Timeout time.Duration // the longest that a call may take, and what it may take where the caller does not say
+	Streams uint32        // streams and unary calls at a time on one HTTP/2 connection
+	Inputs  int           // inputs of one request
+}
+
+// Server answers KServe v2. It is safe for concurrent use.
+type Server struct {
+	Deps
+}
+
+// New makes a server.
+func New(d Deps) *Server { return &Server{Deps: d} }
