@@ -1,6 +1,7 @@
 package triton
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,8 @@ type Deps struct {
 	Epochs EpochStore       // nil: epochs live in this process alone
 	Log    *slog.Logger     // nil: slog.Default()
 	Now    func() time.Time // nil: time.Now
+	// Outgoing gives metadata for one call besides the configured headers, as the trace context; nil: none.
+	Outgoing func(ctx context.Context) map[string]string
 }
 
 const (
