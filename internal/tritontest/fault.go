@@ -14,17 +14,20 @@ import (
 type Fault struct {
 	Model string // "" means every model
 	Times int    // how many calls it hits; 0 means all from now on
-	// Method is the call that it hits, such as "ModelStatistics"; "" means ModelInfer.
+	// Method is the call that it hits, such as "ModelStatistics" or "ModelStreamInfer"; "" means ModelInfer.
 	Method string
 
 	Delay   time.Duration   // wait, unless the caller leaves
 	Until   <-chan struct{} // wait for this, unless the caller leaves
 	Started chan<- struct{} // told, if it has room, that a call has come
 	Cut     bool            // break all connections instead of answering
-	After   bool            // with Cut or Code: the model runs and is counted first
+	After   bool            // with Cut or Code: the model runs and is counted first; on a stream, it sends its responses first
 	Code    codes.Code      // answer with this status
 	Text    string          // and this message
-	// Spoil changes a good answer before it is sent.
+	// On a ModelStreamInfer, Code and Text are sent in-band, but with StreamStatus as the status of the stream. EndStream ends it well, without an
+	// answer.
+	StreamStatus, EndStream bool
+	// Spoil changes a good answer before it is sent; on a stream, each of them.
 	Spoil func(*tritonpb.ModelInferResponse)
 }
 

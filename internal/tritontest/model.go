@@ -17,6 +17,10 @@ type model struct {
 	state, reason string
 	calls         int // over all loads, successful or not
 	stats         *tritonpb.ModelStatistics
+	stream        StreamFunc // of a decoupled model, which has no run
+	finalOnLast   bool
+	params        map[string]any // of each response
+	workers       *workers       // nil: any number
 }
 
 // ModelOption changes a model.
@@ -29,6 +33,9 @@ func Version(number string) ModelOption { return func(m *model) { m.version = nu
 func Config(c *tritonpb.ModelConfig) ModelOption {
 	return func(m *model) { m.config = proto.CloneOf(c) }
 }
+
+// Params are parameters of every response: bool, int64, uint64, float64 or string.
+func Params(p map[string]any) ModelOption { return func(m *model) { m.params = p } }
 
 // Model adds a model, or puts another one under the name and version of one that is there, which is a reload.
 func (s *Server) Model(name string, run Func, options ...ModelOption) {
@@ -67,7 +74,7 @@ func (s *Server) SetConfig(name string, c *tritonpb.ModelConfig) {
 	s.each(name, func(m *model) { m.config = proto.CloneOf(c); m.load() })
 }
 
-// Calls counts the ModelInfer calls that named the model, whatever came of them.
+// Calls counts the inferences that named the model, by ModelInfer or on a stream, whatever came of them.
 func (s *Server) Calls(name string) int {
 	calls := 0
 	s.each(name, func(m *model) { calls += m.calls })

@@ -28,17 +28,22 @@ type Server struct {
 	mu      sync.Mutex
 	addr    string
 	grpc    *grpc.Server
-	conns   map[net.Conn]bool
+	conns   map[*conn]bool
 	models  map[string]*model
 	faults  []*Fault
 	headers []string
 	stopped bool
+	calls   []Call        // the last ones
+	hung    chan struct{} // closed when the hanging ends; nil while it answers
+	unready bool
+	loads   map[string]*control
 }
 
 type settings struct {
-	tls     *tls.Config
-	address string
-	noStats bool
+	tls       *tls.Config
+	address   string
+	noStats   bool
+	noControl bool
 }
 
 // Option changes a Server.
@@ -56,7 +61,7 @@ func WithoutStatistics() Option { return func(s *settings) { s.noStats = true } 
 // New starts a server without models. It ends with the test.
 func New(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, models: map[string]*model{}, settings: settings{address: "127.0.0.1:0"}}
+	s := &Server{tb: tb, models: map[string]*model{}, loads: map[string]*control{}, settings: settings{address: "127.0.0.1:0"}}
 	for _, option := range options {
 		option(&s.settings)
 	}
@@ -83,7 +88,7 @@ func (s *Server) Start() {
 		s.tb.Fatalf("tritontest: %v", err)
 	}
 	s.addr = listener.Addr().String()
-	s.conns = map[net.Conn]bool{}
+	s.conns = map[*conn]bool{}
 	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(1<<31 - 1), grpc.MaxSendMsgSize(1<<31 - 1)}
 	if s.settings.tls != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(s.settings.tls)))
@@ -94,6 +99,10 @@ func (s *Server) Start() {
 		m.load()
 	}
 	s.stopped = false
+	if s.hung != nil {
+		close(s.hung)
+		s.hung = nil
+	}
 	server := s.grpc
 	go func() { _ = server.Serve(&listenerOf{Listener: listener, server: s}) }()
 }
@@ -109,7 +118,7 @@ func (s *Server) Kill() {
 		return
 	}
 	for _, c := range conns {
-		reset(c)
+		c.reset()
 	}
 	server.Stop()
 }
@@ -120,42 +129,15 @@ func (s *Server) Cut() {
 	conns := slices.Collect(maps.Keys(s.conns))
 	s.mu.Unlock()
 	for _, c := range conns {
-		reset(c)
+		c.reset()
 	}
 }
 
-// Headers gives the values of the header x-test over all ModelInfer calls so far, in order.
+// Headers gives the values of the header x-test over all inferences so far, in order.
 func (s *Server) Headers() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.headers)
-}
-
-func reset(c net.Conn) {
-	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // RST instead of FIN
-	}
-	_ = c.Close()
-}
-
-// listenerOf knows the connections, so that they can be cut.
-type listenerOf struct {
-	net.Listener
-	server *Server
-}
-
-func (l *listenerOf) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	if l.server.stopped {
-		reset(c)
-	}
-	l.server.conns[c] = true
-	return c, nil
 }
 
 // Func computes a model's outputs. An error becomes INTERNAL, as an exception in a model does.

@@ -1,0 +1,117 @@
+package tritontest
+
+import (
+	"context"
+	"maps"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"triton-gateway/tritonpb"
+)
+
+// Texts of Triton 2.51.
+const controlOff = "explicit model load / unload is not allowed if polling is enabled"
+
+// control is what was asked of one model.
+type control struct {
+	loads, unloads int
+	params         map[string]any // of the last load or unload
+}
+
+// WithoutControl refuses to load and unload, as Triton does in the modes none and poll.
+func WithoutControl() Option { return func(s *settings) { s.noControl = true } }
+
+// Loads counts the loads that were asked for by RepositoryModelLoad and done.
+func (s *Server) Loads(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.control(name).loads
+}
+
+// Unloads counts the unloads that were asked for and done.
+func (s *Server) Unloads(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.control(name).unloads
+}
+
+// ControlParams gives the parameters of the last load or unload of a model: bool, int64, string or []byte.
+func (s *Server) ControlParams(name string) map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.control(name).params)
+}
+
+// control finds or makes the entry. The caller holds the lock.
+func (s *Server) control(name string) *control {
+	c := s.loads[name]
+	if c == nil {
+		c = new(control)
+		s.loads[name] = c
+	}
+	return c
+}
+
+// RepositoryModelLoad makes every version of a model READY, with counters at zero. It knows the models that [Server.Model] has added. A
+// [Fault] of this method makes it fail.
+func (s *Server) RepositoryModelLoad(ctx context.Context, r *tritonpb.RepositoryModelLoadRequest) (*tritonpb.RepositoryModelLoadResponse, error) {
+	name := r.GetModelName()
+	if err := s.controls(ctx, "RepositoryModelLoad", name); err != nil {
+		return nil, err
+	}
+	known := false
+	s.each(name, func(m *model) {
+		known = true
+		m.state, m.reason = "READY", ""
+		m.load()
+	})
+	if !known {
+		return nil, status.Errorf(codes.Internal, "failed to load '%s', failed to poll from model repository", name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.control(name)
+	c.loads++
+	c.params = controlParams(r.GetParameters())
+	return &tritonpb.RepositoryModelLoadResponse{}, nil
+}
+
+// RepositoryModelUnload makes every version of a model UNAVAILABLE. Triton takes names that it does not know.
+func (s *Server) RepositoryModelUnload(ctx context.Context, r *tritonpb.RepositoryModelUnloadRequest) (*tritonpb.RepositoryModelUnloadResponse, error) {
+	name := r.GetModelName()
+	if err := s.controls(ctx, "RepositoryModelUnload", name); err != nil {
+		return nil, err
+	}
+	s.each(name, func(m *model) { m.state, m.reason = "UNAVAILABLE", "unloaded" })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.control(name)
+	c.unloads++
+	c.params = controlParams(r.GetParameters())
+	return &tritonpb.RepositoryModelUnloadResponse{}, nil
+}
+
+func (s *Server) controls(ctx context.Context, method, name string) error {
+	if s.settings.noControl {
+		return status.Error(codes.Unavailable, controlOff)
+	}
+	return s.before(ctx, method, name)
+}
+
+func controlParams(in map[string]*tritonpb.ModelRepositoryParameter) map[string]any {
+	out := make(map[string]any, len(in))
+	for key, p := range in {
+		switch v := p.GetParameterChoice().(type) {
+		case *tritonpb.ModelRepositoryParameter_BoolParam:
+			out[key] = v.BoolParam
+		case *tritonpb.ModelRepositoryParameter_Int64Param:
+			out[key] = v.Int64Param
+		case *tritonpb.ModelRepositoryParameter_StringParam:
+			out[key] = v.StringParam
+		case *tritonpb.ModelRepositoryParameter_BytesParam:
+			out[key] = v.BytesParam
+		}
+	}
+	return out
+}
