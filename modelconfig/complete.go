@@ -15,6 +15,9 @@ import (
 // becomes defaultMaxBatch (Triton's own default is 4; 0 leaves the model unbatched). A config that asks for batches of a
 // model that has a fixed first dimension is refused, and so is one that names an input or output that the model lacks, or
 // gives it another datatype or shape.
+//
+// What Triton's core adds by itself is added too: platform, backend, file name, the version policy, the instances. That does not change
+// the digest.
 func (c *Config) Complete(inputs, outputs []IO, defaultMaxBatch int) error {
 	batchable := canBatch(inputs) && canBatch(outputs)
 	fill := len(c.Inputs) == 0 || len(c.Outputs) == 0
@@ -42,6 +45,7 @@ func (c *Config) Complete(inputs, outputs []IO, defaultMaxBatch int) error {
 	if fill {
 		c.Digest = completed(c)
 	}
+	c.normalize()
 	return nil
 }
 

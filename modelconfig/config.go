@@ -22,6 +22,9 @@ type Config struct {
 	Filename      string // default_model_filename: the model's file inside a version folder; "" means the backend's own default
 	// Digest is the SHA-256 of the config in a canonical form: it changes when the meaning does.
 	Digest [32]byte
+
+	// whole is the message that was read, in wire form, so that copies of a Config can share it: nobody writes to it.
+	whole []byte
 }
 
 // IO is one input or output. Dims leave the batch dimension out where MaxBatchSize > 0; -1 is variable.

@@ -3,20 +3,7 @@ package modelconfig
 import (
 	"crypto/sha256"
 	"encoding/binary"
-
-	"google.golang.org/protobuf/proto"
-
-	"triton-gateway/tritonpb"
 )
-
-// digest is the SHA-256 of the whole message in deterministic wire form: comments, order of fields and spelling don't matter.
-func digest(pb *tritonpb.ModelConfig) [32]byte {
-	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(pb)
-	if err != nil { // only a text that is not UTF-8 fails, and both ways in have checked that
-		wire = []byte(pb.String())
-	}
-	return sha256.Sum256(wire)
-}
 
 // completed derives the digest of a completed config from the written one's and from what was added.
 func completed(c *Config) [32]byte {

@@ -1,6 +1,7 @@
 package modelconfig
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -70,16 +71,22 @@ func FromProto(pb *tritonpb.ModelConfig) (*Config, error) {
 	for key, value := range pb.Parameters {
 		c.Parameters[key] = value.GetStringValue()
 	}
-	instances := 0
-	for _, group := range pb.InstanceGroup {
-		instances += count(group)
-	}
-	c.Instances = instances
+	c.Instances = instances(pb)
 	if err := errors.Join(faults(c, pb)...); err != nil {
 		return nil, fmt.Errorf("config of model %q: %w", c.Name, err)
 	}
-	c.Digest = digest(pb)
+	if c.whole = wire(pb); c.whole == nil {
+		return nil, fmt.Errorf("config of model %q holds text that is not UTF-8", c.Name)
+	}
+	c.Digest = sha256.Sum256(c.whole)
 	return c, nil
+}
+
+func instances(pb *tritonpb.ModelConfig) (n int) {
+	for _, group := range pb.InstanceGroup {
+		n += count(group)
+	}
+	return n
 }
 
 // count is the number of instances of a group: Triton starts count on each GPU that is listed, and one where count is left out.
