@@ -18,7 +18,7 @@ const iris = `
 	input { name: "input" data_type: TYPE_FP32 dims: [4] } output { name: "probabilities" data_type: TYPE_FP32 dims: [3] }`
 
 // tritonConfigs are configs of the iris model that between them have most of what a config can have. A map has one entry, because Triton
-// writes its entries in an order of chance; priority_queue_policy is the exception.
+// writes entries in an order of chance.
 var tritonConfigs = map[string]string{
 	"plain":    `backend: "onnxruntime"` + iris,
 	"platform": `platform: "onnxruntime_onnx" max_batch_size: 8` + iris,
@@ -30,7 +30,7 @@ var tritonConfigs = map[string]string{
 		instance_group [ { count: 1 kind: KIND_CPU }, { kind: KIND_AUTO name: "mine" rate_limiter { resources { name: "r" count: 2 } priority: 3 } } ]
 		dynamic_batching { preferred_batch_size: [2, 4] max_queue_delay_microseconds: 9007199254740993 priority_levels: 3 default_priority_level: 2
 			default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 5 allow_timeout_override: true max_queue_size: 7 }
-			priority_queue_policy { key: 2 value { max_queue_size: 1 } } priority_queue_policy { key: 1 value { default_timeout_microseconds: 1 } } }
+			priority_queue_policy { key: 1 value { default_timeout_microseconds: 1 } } }
 		optimization { priority: PRIORITY_MAX execution_accelerators { cpu_execution_accelerator { name: "a" parameters { key: "k" value: "v" } } } }
 		metric_tags { key: "t" value: "u" }
 		parameters { key: "task" value { string_value: "task: raw\n# <a href=\"x\"> & \\ \t\u00fc\u2028 \x7f\001" } }
