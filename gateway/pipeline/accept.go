@@ -81,7 +81,7 @@ func (j *job) acceptRow() error {
 	if err != nil {
 		return err
 	}
-	j.took("preprocess", time.Since(start))
+	j.part(Preprocess, time.Since(start))
 	j.input = []tensor.Tensor{t}
 	return nil
 }

@@ -19,7 +19,7 @@ type level struct {
 
 // cached makes one step of several: they run only if their outcome is not kept yet, and once for all who ask at the same time.
 func (p *Pipeline) cached(l level, steps ...step) step {
-	return func(ctx context.Context, j *job) error {
+	return step{inner: true, run: func(ctx context.Context, j *job) error {
 		for {
 			err := p.once(ctx, j, l, steps)
 			if errors.Is(err, errAbandoned) && ctx.Err() == nil {
@@ -27,7 +27,7 @@ func (p *Pipeline) cached(l level, steps ...step) step {
 			}
 			return err
 		}
-	}
+	}}
 }
 
 func (p *Pipeline) once(ctx context.Context, j *job, l level, steps []step) error {
@@ -39,7 +39,7 @@ func (p *Pipeline) once(ctx context.Context, j *job, l level, steps []step) erro
 			return nil, false, errAbandoned
 		}
 		defer h.done()
-		if err := run(ctx, j, steps); err != nil {
+		if err := p.run(ctx, j, steps); err != nil {
 			return nil, false, err
 		}
 		ran = true
@@ -52,6 +52,7 @@ func (p *Pipeline) once(ctx context.Context, j *job, l level, steps []step) erro
 		return ended(err)
 	}
 	*l.outcome(j) = outcome
+	p.shared(ctx, outcome)
 	if ran && !outcome.Hit {
 		return nil
 	}

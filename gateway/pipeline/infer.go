@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/task"
@@ -11,7 +10,6 @@ import (
 // infer asks the backend. What ran is kept only if it is the load that the keys name: a model reloaded between route and here
 // gives a good answer that must not be stored under the old load's key.
 func (p *Pipeline) infer(ctx context.Context, j *job) error {
-	start := time.Now()
 	response, err := p.Backend.Infer(ctx, &backend.Request{
 		Model:   j.model.Name,
 		Version: j.version.Number,
@@ -19,7 +17,6 @@ func (p *Pipeline) infer(ctx context.Context, j *job) error {
 		Inputs:  j.input,
 		Outputs: j.wanted(),
 	})
-	j.took("infer", time.Since(start))
 	if err != nil {
 		return err
 	}

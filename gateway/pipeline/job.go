@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/cache"
@@ -58,10 +57,8 @@ type job struct {
 
 	result, tensors cache.Outcome
 	timings         []Timing
-}
-
-func (j *job) took(stage string, d time.Duration) {
-	j.timings = append(j.timings, Timing{stage, d})
+	parts           []Part // of the stage that runs
+	partRoom        [2]Part
 }
 
 // answer is made when the steps are done.

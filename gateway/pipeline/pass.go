@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
@@ -20,7 +19,7 @@ type Passed struct {
 // Errors are *fault.Error of the kinds of backend.Backend, in Triton's words where the request is wrong.
 func (p *Pipeline) Pass(ctx context.Context, r *backend.Request) (*Passed, error) {
 	j := &job{Request: &Request{Model: r.Model, Version: r.Version, ID: r.ID}, raw: r}
-	if err := run(ctx, j, p.passing); err != nil {
+	if err := p.run(ctx, j, p.passing); err != nil {
 		return nil, err
 	}
 	return &Passed{j.response, j.timings}, nil
@@ -29,7 +28,7 @@ func (p *Pipeline) Pass(ctx context.Context, r *backend.Request) (*Passed, error
 // Stream is Pass for decoupled models: each response goes to emit, in order. See backend.Streamer.
 func (p *Pipeline) Stream(ctx context.Context, r *backend.Request, emit func(*backend.Response) error) error {
 	j := &job{Request: &Request{Model: r.Model, Version: r.Version, ID: r.ID}, raw: r, emit: emit}
-	return run(ctx, j, p.passing)
+	return p.run(ctx, j, p.passing)
 }
 
 // known finds the model of tensors that are passed on. Its task may be anything: tensors need no task.
@@ -42,16 +41,18 @@ func (p *Pipeline) known(_ context.Context, j *job) error {
 	return nil
 }
 
-// check refuses what the model would refuse, so that nothing bad is forwarded.
-func (p *Pipeline) check(_ context.Context, j *job) error {
+// direct decides which version answers, and then refuses what it would refuse, so that nothing bad is forwarded. Triton looks at both in
+// this order.
+func (p *Pipeline) direct(ctx context.Context, j *job) error {
+	if err := p.route(ctx, j); err != nil {
+		return err
+	}
 	j.raw.Version = j.version.Number
 	return backend.Check(j.model.Config, j.raw)
 }
 
 // forward asks the backend.
 func (p *Pipeline) forward(ctx context.Context, j *job) (err error) {
-	start := time.Now()
-	defer func() { j.took("infer", time.Since(start)) }()
 	if j.emit == nil {
 		j.response, err = p.Backend.Infer(ctx, j.raw)
 		return err

@@ -20,7 +20,7 @@ type Models interface {
 	Fresh() bool
 }
 
-// Parts is what a pipeline is made of. All fields are needed.
+// Parts is what a pipeline is made of. All fields but Observer are needed.
 type Parts struct {
 	Models  Models
 	Backend backend.Backend
@@ -29,32 +29,41 @@ type Parts struct {
 	CPU     *limit.Limiter // slots for decoding and transforming; held for nothing else
 	Limits  preprocess.Limits
 	TTL     time.Duration // how long an answer may be served again where the model does not say
+
+	Observer Observer // nil: nobody watches
 }
 
 // Pipeline runs requests. It is safe for concurrent use.
 type Pipeline struct {
 	Parts
 	steps    []step   // of an item that becomes a document
+	digest   []step   // of a look-up by digest
 	passing  []step   // of tensors that are passed on as they are
+	began    time.Time
 	compiled sync.Map // model name -> *compiled; replaced when the catalog's snapshot of the model changes
 }
 
 // New makes a pipeline.
 func New(parts Parts) *Pipeline {
-	p := &Pipeline{Parts: parts}
+	p := &Pipeline{Parts: parts, began: time.Now()}
 	p.steps = []step{
-		p.accept, // the model is known, the input is of its kind, the header is within limits
-		p.route,  // which version runs, before the key is made
-		p.fingerprint,
+		{stage: Accept, run: p.accept}, // the model is known, the input is of its kind, the header is within limits
+		{stage: Route, run: p.route},   // which version runs, before the key is made
+		{stage: Fingerprint, run: p.fingerprint},
 		p.cached(resultLevel,
 			p.cached(tensorLevel,
-				p.preprocess,
-				p.infer,
+				step{stage: Preprocess, run: p.preprocess, only: imageItem}, // the rest became tensors when it was checked
+				step{stage: Infer, run: p.infer},
 			),
-			p.postprocess,
+			step{stage: Postprocess, run: p.postprocess},
 		),
 	}
-	p.passing = []step{p.known, p.route, p.check, p.forward}
+	p.digest = append(p.steps[:3:3], step{inner: true, run: p.stored})
+	p.passing = []step{
+		{stage: Accept, run: p.known},
+		{stage: Route, run: p.direct},
+		{stage: Infer, run: p.forward},
+	}
 	return p
 }
 
@@ -63,7 +72,7 @@ func New(parts Parts) *Pipeline {
 // Errors are *fault.Error of the kinds that api.md lists for infer, or ctx's own.
 func (p *Pipeline) Run(ctx context.Context, r *Request) (*Answer, error) {
 	j := &job{Request: r}
-	if err := run(ctx, j, p.steps); err != nil {
+	if err := p.run(ctx, j, p.steps); err != nil {
 		return nil, err
 	}
 	return j.answer(), nil
@@ -72,22 +81,37 @@ func (p *Pipeline) Run(ctx context.Context, r *Request) (*Answer, error) {
 // Cached gives the stored answer for the picture whose SHA-256 is digest, or NotFound result_not_cached. No model runs.
 func (p *Pipeline) Cached(ctx context.Context, r *Request, digest [32]byte) (*Answer, error) {
 	j := &job{Request: r, content: digest, kind: imageItem, byDigest: true}
-	if err := run(ctx, j, []step{p.accept, p.route, p.fingerprint, p.stored}); err != nil {
+	if err := p.run(ctx, j, p.digest); err != nil {
 		return nil, err
 	}
 	return j.answer(), nil
 }
 
-// step is one stage. It reads and writes the job; a step behind a cache may run on another goroutine than the caller's, and
-// after the caller has left.
-type step func(ctx context.Context, j *job) error
+// step is one stage, or where inner is set some of them. It reads and writes the job; a step behind a cache may run on another goroutine
+// than the caller's, and after the caller has left.
+type step struct {
+	stage Stage
+	inner bool
+	only  kind // the kind of item that it is for; "" for all
+	run   func(ctx context.Context, j *job) error
+}
 
-func run(ctx context.Context, j *job, steps []step) error {
-	for _, s := range steps {
+func (p *Pipeline) run(ctx context.Context, j *job, steps []step) error {
+	for i := range steps {
+		s := &steps[i]
+		if s.only != "" && s.only != j.kind {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return ended(err)
 		}
-		if err := s(ctx, j); err != nil {
+		var err error
+		if s.inner {
+			err = s.run(ctx, j)
+		} else {
+			err = p.stage(ctx, j, s)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -3,14 +3,12 @@ package pipeline
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 )
 
 // postprocess turns outputs into the answer's document, encoded once: whoever is served from the cache gets these very bytes.
 func (p *Pipeline) postprocess(_ context.Context, j *job) error {
-	start := time.Now()
 	result, err := j.model.post.Run(j.outputs, j.frame, j.Options)
 	if err != nil {
 		return err
@@ -34,7 +32,6 @@ func (p *Pipeline) postprocess(_ context.Context, j *job) error {
 	}
 	b = result.AppendJSON(b)
 	j.body = append(b, `,"from_cache":`...)
-	j.took("postprocess", time.Since(start))
 	return nil
 }
 

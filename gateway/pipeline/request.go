@@ -57,7 +57,7 @@ func (b *Body) Release() {
 	}
 }
 
-// Timing is the time one stage took, for Server-Timing.
+// Timing is the time one stage took, for Server-Timing. Its parts are counted for themselves: the sum is the time of all.
 type Timing struct {
 	Stage    string
 	Duration time.Duration
@@ -78,5 +78,5 @@ type Answer struct {
 	Reason    string // why this version: requested or policy
 	Task      string
 	TTL       time.Duration // how long the answer may be kept by others
-	Timings   []Timing      // decode, preprocess, queue, infer, postprocess: only those that ran
+	Timings   []Timing      // of those that ran: queue, decode, preprocess, infer, postprocess, and the others where they took 50 us or more
 }
