@@ -58,13 +58,29 @@ type Limits struct {
 	Message int64         // bytes of one request, inflated
 	Timeout time.Duration // the longest that a call may take, and what it may take where the caller does not say
 	Streams uint32        // streams and unary calls at a time on one HTTP/2 connection
-	Inputs  int           // inputs of one request
+	Inputs  int           // inputs of one request, and outputs asked for; 0 is 64
 }
+
+const defaultInputs = 64
 
 // Server answers KServe v2. It is safe for concurrent use.
 type Server struct {
 	Deps
+	images  images
+	servers servers // of gRPC
+	buffers buffers // of requests
 }
 
 // New makes a server.
-func New(d Deps) *Server { return &Server{Deps: d} }
+func New(d Deps) *Server {
+	if d.Limits.Inputs <= 0 {
+		d.Limits.Inputs = defaultInputs
+	}
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
+	s := &Server{Deps: d}
+	s.servers.draining = make(chan struct{})
+	s.servers.stopping = make(chan struct{})
+	return s
+}
