@@ -36,6 +36,8 @@ type IO struct {
 	Format        string  // FORMAT_NONE, FORMAT_NHWC or FORMAT_NCHW; inputs only
 	LabelFilename string  // outputs only
 	Optional      bool    // inputs only
+	ShapeTensor   bool    // its values are a shape; it has no batch dimension even where MaxBatchSize > 0
+	NonLinear     bool    // its bytes are laid out in a way of the model's own, so that their number does not follow from the shape
 }
 
 // VersionPolicy says which of a model's version folders are served.

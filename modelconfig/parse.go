@@ -58,7 +58,8 @@ func FromProto(pb *tritonpb.ModelConfig) (*Config, error) {
 		Filename:      pb.DefaultModelFilename,
 	}
 	for _, in := range pb.Input {
-		io := IO{Name: in.Name, DType: dtype(in.DataType), Dims: in.Dims, Reshape: reshape(in.Reshape), Optional: in.Optional}
+		io := IO{Name: in.Name, DType: dtype(in.DataType), Dims: in.Dims, Reshape: reshape(in.Reshape), Optional: in.Optional,
+			ShapeTensor: in.IsShapeTensor, NonLinear: in.IsNonLinearFormatIo}
 		if in.Format != tritonpb.ModelInput_FORMAT_NONE {
 			io.Format = in.Format.String()
 		}
@@ -66,7 +67,7 @@ func FromProto(pb *tritonpb.ModelConfig) (*Config, error) {
 	}
 	for _, out := range pb.Output {
 		c.Outputs = append(c.Outputs, IO{Name: out.Name, DType: dtype(out.DataType), Dims: out.Dims,
-			Reshape: reshape(out.Reshape), LabelFilename: out.LabelFilename})
+			Reshape: reshape(out.Reshape), LabelFilename: out.LabelFilename, ShapeTensor: out.IsShapeTensor, NonLinear: out.IsNonLinearFormatIo})
 	}
 	for key, value := range pb.Parameters {
 		c.Parameters[key] = value.GetStringValue()

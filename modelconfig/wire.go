@@ -40,14 +40,15 @@ func (c *Config) message() *tritonpb.ModelConfig {
 		for i := range c.Inputs {
 			io := &c.Inputs[i]
 			pb.Input = append(pb.Input, &tritonpb.ModelInput{Name: io.Name, DataType: datatype(io.DType), Dims: io.Dims, Reshape: reshaped(io.Reshape),
-				Format: tritonpb.ModelInput_Format(tritonpb.ModelInput_Format_value[io.Format]), Optional: io.Optional})
+				Format: tritonpb.ModelInput_Format(tritonpb.ModelInput_Format_value[io.Format]), Optional: io.Optional,
+				IsShapeTensor: io.ShapeTensor, IsNonLinearFormatIo: io.NonLinear})
 		}
 	}
 	if len(pb.Output) == 0 {
 		for i := range c.Outputs {
 			io := &c.Outputs[i]
 			pb.Output = append(pb.Output, &tritonpb.ModelOutput{Name: io.Name, DataType: datatype(io.DType), Dims: io.Dims, Reshape: reshaped(io.Reshape),
-				LabelFilename: io.LabelFilename})
+				LabelFilename: io.LabelFilename, IsShapeTensor: io.ShapeTensor, IsNonLinearFormatIo: io.NonLinear})
 		}
 	}
 	return pb
