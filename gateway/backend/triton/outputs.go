@@ -17,6 +17,20 @@ const (
 // checked turns an answer into tensors. The server is not trusted: model, version, names, datatypes, shapes and
 // byte counts must fit together and fit what was asked.
 func checked(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
+	out, err := read(asked, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, want := range asked.outputs {
+		if !slices.ContainsFunc(out.Outputs, func(t tensor.Tensor) bool { return t.Name == want.name }) {
+			return nil, broken(asked, "output %q is missing", want.name)
+		}
+	}
+	return out, nil
+}
+
+// read is checked for one response of a stream, which need not have all outputs.
+func read(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
 	if a.model != "" && a.model != asked.model {
 		return nil, broken(asked, "the answer is model %q's", a.model)
 	}
@@ -30,15 +44,13 @@ func checked(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
 	if version == "" { // optional in the protocol; Triton always gives it
 		version = asked.version
 	}
-	out := &backend.Response{Version: version, Outputs: make([]tensor.Tensor, 0, len(a.outputs))}
-	seen := make(map[string]bool, len(a.outputs))
+	out := &backend.Response{Version: version, Params: a.params, Outputs: make([]tensor.Tensor, 0, len(a.outputs))}
 	used := 0
 	for i := range a.outputs {
 		o := &a.outputs[i]
-		if seen[o.name] {
+		if slices.ContainsFunc(out.Outputs, func(t tensor.Tensor) bool { return t.Name == o.name }) {
 			return nil, broken(asked, "output %q comes twice", o.name)
 		}
-		seen[o.name] = true
 		var raw []byte
 		switch {
 		case o.contents != nil && len(a.raw) > 0:
@@ -57,11 +69,6 @@ func checked(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
 	}
 	if used != len(a.raw) {
 		return nil, broken(asked, "%d raw contents for %d outputs", len(a.raw), len(a.outputs))
-	}
-	for _, want := range asked.outputs {
-		if !seen[want.name] {
-			return nil, broken(asked, "output %q is missing", want.name)
-		}
 	}
 	return out, nil
 }
@@ -82,7 +89,7 @@ func (o *wireOutput) tensor(raw []byte) (tensor.Tensor, error) {
 		}
 		raw = data
 	}
-	t := tensor.Tensor{Name: o.name, DType: dtype, Shape: slices.Clone(o.shape), Data: raw}
+	t := tensor.Tensor{Name: o.name, DType: dtype, Shape: o.shape, Data: raw}
 	return t, t.Validate()
 }
 

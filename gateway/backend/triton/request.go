@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"triton-gateway/gateway/backend"
 	"triton-gateway/tensor"
 )
 
@@ -29,12 +30,6 @@ const (
 
 	outputName   protowire.Number = 1
 	outputParams protowire.Number = 2
-
-	paramBool   protowire.Number = 1
-	paramInt64  protowire.Number = 2
-	paramString protowire.Number = 3
-	paramDouble protowire.Number = 4
-	paramUint64 protowire.Number = 5
 )
 
 // inferRequest is a ModelInferRequest whose inputs are all raw.
@@ -43,6 +38,7 @@ type inferRequest struct {
 	params             map[string]any // bool, int64, uint64, float64 or string
 	inputs             []tensor.Tensor
 	outputs            []wantedOutput
+	memory             backend.Memory // owns the inputs' Data; nil where nobody else ever writes to it
 }
 
 // wantedOutput is an InferRequestedOutputTensor. classes > 0 asks for the classification extension's strings instead of the numbers.
@@ -52,46 +48,58 @@ type wantedOutput struct {
 }
 
 // marshal gives the bytes that the generated code gives with deterministic maps. The tensors' Data is not copied but
-// for small ones; it is part of the result.
+// for small ones; it is part of the result. It may be called for two attempts at the same time.
 func (r *inferRequest) marshal() (mem.BufferSlice, error) {
-	small := 0
+	total, copied, large := 0, 0, 0
 	for i := range r.inputs {
-		small += len(r.inputs[i].Data)
+		n := len(r.inputs[i].Data)
+		if total += n; total > math.MaxInt32 {
+			return nil, tooLong(total)
+		}
+		if n <= copyLimit {
+			copied += n
+		} else {
+			large++
+		}
 	}
-	if small > inlineLimit {
-		small = 0
+	limit := copyLimit
+	if total <= inlineLimit {
+		copied, large, limit = total, 0, inlineLimit
 	}
-	head := make([]byte, 0, 160+len(r.model)+len(r.id)+64*(len(r.inputs)+len(r.outputs))+small)
+	head := make([]byte, 0, 160+len(r.model)+len(r.id)+64*(len(r.inputs)+len(r.outputs))+copied)
 	head, err := r.appendHead(head)
 	if err != nil {
 		return nil, err
 	}
-	if small > 0 || len(r.inputs) == 0 {
-		for i := range r.inputs {
-			head = protowire.AppendTag(head, requestRaw, protowire.BytesType)
-			head = protowire.AppendBytes(head, r.inputs[i].Data)
-		}
-		return mem.BufferSlice{mem.SliceBuffer(head)}, nil
+	if size := total + len(head) + 10*len(r.inputs); size > math.MaxInt32 {
+		return nil, tooLong(size)
 	}
-	out := make(mem.BufferSlice, 0, 2*len(r.inputs))
+	var held *lease
+	if r.memory != nil && large > 0 {
+		held = newLease(r.memory, large)
+	}
+	out := make(mem.BufferSlice, 0, 2*large+1)
+	start := 0
 	for i := range r.inputs {
-		start := len(head)
-		if i == 0 {
-			start = 0
-		}
 		data := r.inputs[i].Data
 		head = protowire.AppendTag(head, requestRaw, protowire.BytesType)
 		head = protowire.AppendVarint(head, uint64(len(data)))
-		// A later append may move head; the piece handed out here stays as it is, for appends only write behind it.
-		out = append(out, mem.SliceBuffer(head[start:len(head):len(head)]))
-		if len(data) > 0 {
-			out = append(out, mem.SliceBuffer(data))
+		if len(data) <= limit {
+			head = append(head, data...)
+			continue
 		}
+		// A later append may move head; the piece handed out here stays as it is, for appends only write behind it.
+		out = append(out, mem.SliceBuffer(head[start:len(head):len(head)]), held.buffer(data))
+		start = len(head)
 	}
-	if size := out.Len(); size > math.MaxInt32 {
-		return nil, fmt.Errorf("request of %d bytes: gRPC carries at most %d", size, math.MaxInt32)
+	if start < len(head) || len(out) == 0 {
+		out = append(out, mem.SliceBuffer(head[start:]))
 	}
 	return out, nil
+}
+
+func tooLong(size int) error {
+	return fmt.Errorf("request of %d bytes: gRPC carries at most %d", size, math.MaxInt32)
 }
 
 func (r *inferRequest) appendHead(b []byte) ([]byte, error) {
@@ -142,23 +150,6 @@ func appendInput(b []byte, t *tensor.Tensor) []byte {
 		}
 	}
 	return b
-}
-
-// appendParam writes the fields of an InferParameter. A set member of a oneof is written even where it is zero.
-func appendParam(b []byte, value any) ([]byte, error) {
-	switch v := value.(type) {
-	case bool:
-		return protowire.AppendVarint(protowire.AppendTag(b, paramBool, protowire.VarintType), protowire.EncodeBool(v)), nil
-	case int64:
-		return protowire.AppendVarint(protowire.AppendTag(b, paramInt64, protowire.VarintType), uint64(v)), nil
-	case uint64:
-		return protowire.AppendVarint(protowire.AppendTag(b, paramUint64, protowire.VarintType), v), nil
-	case string:
-		return protowire.AppendString(protowire.AppendTag(b, paramString, protowire.BytesType), v), nil
-	case float64:
-		return protowire.AppendFixed64(protowire.AppendTag(b, paramDouble, protowire.Fixed64Type), math.Float64bits(v)), nil
-	}
-	return nil, fmt.Errorf("a %T: want bool, int64, uint64, float64 or string", value)
 }
 
 // appendEntry writes one entry of a map from string to message. Both fields are always written.

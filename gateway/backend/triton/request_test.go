@@ -78,7 +78,11 @@ func TestMarshalEqualsTheGeneratedCode(t *testing.T) {
 			{Name: "empty", DType: tensor.FP32, Shape: []int64{0, 3}}, {Name: "b", DType: tensor.Bool, Shape: []int64{1}, Data: []byte{1}},
 			{Name: "c", DType: tensor.BF16, Shape: []int64{int64(len(big)) / 2}, Data: big}},
 			outputs: []wantedOutput{{name: "x"}, {name: "y", classes: 300}, {}}},
-		"dimensions": {model: "m", inputs: []tensor.Tensor{{Name: "a", DType: tensor.Int8, Shape: []int64{math.MaxInt64, -1, 0, 128}}}},
+		"around the limits": {model: "m", inputs: []tensor.Tensor{{Name: "a", DType: tensor.Uint8, Shape: []int64{copyLimit}, Data: big[:copyLimit]},
+			{Name: "b", DType: tensor.Uint8, Shape: []int64{copyLimit + 1}, Data: big[:copyLimit+1]}, {Name: "c", DType: tensor.Uint8, Shape: []int64{inlineLimit}, Data: big[:inlineLimit]},
+			{Name: "d", DType: tensor.Uint8, Shape: []int64{3}, Data: big[:3]}}},
+		"just inline": {model: "m", inputs: []tensor.Tensor{{Name: "a", DType: tensor.Uint8, Shape: []int64{inlineLimit}, Data: big[:inlineLimit]}}},
+		"dimensions":  {model: "m", inputs: []tensor.Tensor{{Name: "a", DType: tensor.Int8, Shape: []int64{math.MaxInt64, -1, 0, 128}}}},
 		"parameters": {model: "m", params: map[string]any{"s": "text", "empty": "", "i": int64(-5), "zero": int64(0), "u": uint64(1 << 63),
 			"t": true, "f": false, "d": 1.5, "nan": math.NaN(), "": "no key"}},
 	} {

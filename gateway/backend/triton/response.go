@@ -1,32 +1,35 @@
 package triton
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"math"
-	"unicode/utf8"
-
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The field numbers of ModelInferResponse, from grpc_service.proto. Its outputs have those of the request's inputs.
+// The field numbers of ModelInferResponse, from grpc_service.proto. Its outputs and parameters have those of the request's.
 const (
 	responseModel   protowire.Number = 1
 	responseVersion protowire.Number = 2
 	responseID      protowire.Number = 3
+	responseParams  protowire.Number = 4
 	responseOutputs protowire.Number = 5
 	responseRaw     protowire.Number = 6
+
+	streamError    protowire.Number = 1
+	streamResponse protowire.Number = 2
 )
 
-var errWire = errors.New("not a valid ModelInferResponse")
-
-// inferResponse is a ModelInferResponse without its parameters. raw is positional to outputs.
+// inferResponse is a ModelInferResponse without the parameters of its outputs. raw is positional to outputs.
 type inferResponse struct {
 	model, version, id string
+	params             map[string]any // bool, int64, uint64, float64 or string; nil where there are none
 	outputs            []wireOutput
 	raw                [][]byte
+}
+
+// streamedResponse is a ModelStreamInferResponse. Where problem is not empty, the answer holds at most the names of what has failed.
+type streamedResponse struct {
+	problem string
+	answer  inferResponse
 }
 
 // wireOutput is an InferOutputTensor. contents holds the bytes of its InferTensorContents, nil where there are none.
@@ -42,67 +45,101 @@ func (r *inferResponse) unmarshal(data mem.BufferSlice) error {
 	*r = inferResponse{}
 	in := data.Reader()
 	defer in.Close()
-	for in.Remaining() > 0 {
-		if err := r.field(in); err != nil {
+	return r.read(wireReader{in: in})
+}
+
+// unmarshal reads the message as inferResponse.unmarshal does.
+func (s *streamedResponse) unmarshal(data mem.BufferSlice) error {
+	*s = streamedResponse{}
+	in := data.Reader()
+	defer in.Close()
+	r := wireReader{in: in}
+	for r.left() > 0 {
+		num, typ, err := r.tag()
+		switch {
+		case err != nil:
+		case typ == protowire.BytesType && num == streamError:
+			err = readString(r, &s.problem)
+		case typ == protowire.BytesType && num == streamResponse:
+			var inner wireReader
+			if inner, err = r.nested(); err == nil {
+				err = s.answer.read(inner)
+			}
+		default:
+			err = r.skip(num, typ)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *inferResponse) field(in *mem.Reader) error {
-	tag, err := readVarint(in)
-	if err != nil {
-		return err
+// read adds what it reads to what is there, as a message that comes in pieces asks for.
+func (r *inferResponse) read(in wireReader) error {
+	for in.left() > 0 {
+		num, typ, err := in.tag()
+		if err != nil {
+			return err
+		}
+		if typ != protowire.BytesType {
+			err = in.skip(num, typ)
+		} else {
+			err = r.field(in, num)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	num, typ := protowire.DecodeTag(tag)
-	if num < protowire.MinValidNumber || tag>>3 > math.MaxInt32 {
-		return fmt.Errorf("%w: field number", errWire)
-	}
-	known := num == responseModel || num == responseVersion || num == responseID || num == responseOutputs || num == responseRaw
-	if typ != protowire.BytesType || !known {
-		return skip(in, num, typ)
-	}
-	body, err := readBytes(in)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+func (r *inferResponse) field(in wireReader, num protowire.Number) error {
 	switch num {
 	case responseModel:
-		return setString(&r.model, body)
+		return readString(in, &r.model)
 	case responseVersion:
-		return setString(&r.version, body)
+		return readString(in, &r.version)
 	case responseID:
-		return setString(&r.id, body)
+		return readString(in, &r.id)
 	case responseRaw:
-		r.raw = append(r.raw, body)
-		return nil
-	}
-	var out wireOutput
-	if err := out.unmarshal(body); err != nil {
+		body, err := in.bytes()
+		if err == nil {
+			r.raw = append(r.raw, body)
+		}
 		return err
-	}
-	r.outputs = append(r.outputs, out)
-	return nil
-}
-
-func (o *wireOutput) unmarshal(b []byte) error {
-	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return wireError(n)
-		}
-		b = b[n:]
-		value := b
-		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-			return wireError(n)
-		}
-		value, b = b[:n], b[n:]
-		if err := o.set(num, typ, value); err != nil {
+	case responseOutputs:
+		body, err := in.bytes()
+		if err != nil {
 			return err
 		}
+		r.outputs = append(r.outputs, wireOutput{})
+		return fields(body, r.outputs[len(r.outputs)-1].set)
+	case responseParams:
+		body, err := in.bytes()
+		if err != nil {
+			return err
+		}
+		return r.param(body)
 	}
-	return nil
+	return in.skip(num, protowire.BytesType)
+}
+
+// readString reads a text. Short ones, as names are, take one allocation.
+func readString(in wireReader, to *string) error {
+	n, err := in.length()
+	if err != nil {
+		return err
+	}
+	var short [64]byte
+	body := short[:min(n, len(short))]
+	if n > len(short) {
+		body = make([]byte, n)
+	}
+	if err := in.fill(body); err != nil {
+		return err
+	}
+	return setString(to, body)
 }
 
 func (o *wireOutput) set(num protowire.Number, typ protowire.Type, value []byte) error {
@@ -114,135 +151,24 @@ func (o *wireOutput) set(num protowire.Number, typ protowire.Type, value []byte)
 	if typ != protowire.BytesType {
 		return nil
 	}
-	body, _ := protowire.ConsumeBytes(value)
 	switch num {
 	case tensorName:
-		return setString(&o.name, body)
+		return setString(&o.name, value)
 	case tensorDType:
-		return setString(&o.dtype, body)
+		return setString(&o.dtype, value)
 	case tensorShape:
-		for len(body) > 0 {
-			v, n := protowire.ConsumeVarint(body)
+		for len(value) > 0 {
+			v, n := protowire.ConsumeVarint(value)
 			if n < 0 {
 				return wireError(n)
 			}
-			o.shape, body = append(o.shape, int64(v)), body[n:]
+			o.shape, value = append(o.shape, int64(v)), value[n:]
 		}
 	case tensorContents: // a message given in pieces is the sum of the pieces
 		if o.contents == nil {
 			o.contents = []byte{}
 		}
-		o.contents = append(o.contents, body...)
+		o.contents = append(o.contents, value...)
 	}
 	return nil
 }
-
-func setString(to *string, body []byte) error {
-	if !utf8.Valid(body) {
-		return fmt.Errorf("%w: text is not UTF-8", errWire)
-	}
-	*to = string(body)
-	return nil
-}
-
-// skip passes over a field that is not used: parameters, or what a later protocol adds.
-func skip(in *mem.Reader, num protowire.Number, typ protowire.Type) error {
-	switch typ {
-	case protowire.VarintType:
-		_, err := readVarint(in)
-		return err
-	case protowire.Fixed32Type:
-		return discard(in, 4)
-	case protowire.Fixed64Type:
-		return discard(in, 8)
-	case protowire.BytesType:
-		n, err := readVarint(in)
-		if err != nil {
-			return err
-		}
-		return discard(in, n)
-	case protowire.StartGroupType:
-		return skipGroup(in, num)
-	}
-	return fmt.Errorf("%w: wire type %d", errWire, typ)
-}
-
-// skipGroup is a loop, not a recursion: nesting is bounded by the list, and the list by the protobuf runtime's own limit.
-func skipGroup(in *mem.Reader, num protowire.Number) error {
-	open := []protowire.Number{num}
-	for len(open) > 0 {
-		tag, err := readVarint(in)
-		if err != nil {
-			return err
-		}
-		num, typ := protowire.DecodeTag(tag)
-		if num < protowire.MinValidNumber || tag>>3 > math.MaxInt32 {
-			return fmt.Errorf("%w: field number", errWire)
-		}
-		switch typ {
-		case protowire.StartGroupType:
-			if open = append(open, num); len(open) > protowire.DefaultRecursionLimit {
-				return fmt.Errorf("%w: nested too deep", errWire)
-			}
-		case protowire.EndGroupType:
-			if open[len(open)-1] != num {
-				return fmt.Errorf("%w: end of another group", errWire)
-			}
-			open = open[:len(open)-1]
-		default:
-			if err := skip(in, num, typ); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func discard(in *mem.Reader, n uint64) error {
-	if n > uint64(in.Remaining()) {
-		return fmt.Errorf("%w: cut short", errWire)
-	}
-	_, err := in.Discard(int(n))
-	return err
-}
-
-// readBytes copies a length-delimited value out of the frames.
-func readBytes(in *mem.Reader) ([]byte, error) {
-	n, err := readVarint(in)
-	if err != nil {
-		return nil, err
-	}
-	if n > uint64(in.Remaining()) {
-		return nil, fmt.Errorf("%w: a value claims %d bytes, %d are left", errWire, n, in.Remaining())
-	}
-	body := make([]byte, n)
-	if n > 0 {
-		if _, err := io.ReadFull(in, body); err != nil {
-			return nil, fmt.Errorf("%w: %w", errWire, err)
-		}
-	}
-	return body, nil
-}
-
-func readVarint(in *mem.Reader) (uint64, error) {
-	var v uint64
-	for shift := uint(0); shift < 64; shift += 7 {
-		if in.Remaining() == 0 {
-			return 0, fmt.Errorf("%w: cut short", errWire)
-		}
-		c, err := in.ReadByte()
-		if err != nil {
-			return 0, fmt.Errorf("%w: %w", errWire, err)
-		}
-		if shift == 63 && c > 1 {
-			break
-		}
-		v |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			return v, nil
-		}
-	}
-	return 0, fmt.Errorf("%w: varint overflow", errWire)
-}
-
-func wireError(n int) error { return fmt.Errorf("%w: %w", errWire, protowire.ParseError(n)) }

@@ -3,6 +3,8 @@ package triton
 import (
 	"bytes"
 	"errors"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +28,10 @@ func frames(b []byte, n int) mem.BufferSlice {
 func answerOf(t testing.TB) (*tritonpb.ModelInferResponse, []byte) {
 	t.Helper()
 	m := &tritonpb.ModelInferResponse{ModelName: "m", ModelVersion: "7", Id: "x",
-		Parameters: map[string]*tritonpb.InferParameter{"p": {ParameterChoice: &tritonpb.InferParameter_StringParam{StringParam: "q"}}},
+		Parameters: map[string]*tritonpb.InferParameter{
+			"s": {ParameterChoice: &tritonpb.InferParameter_StringParam{StringParam: "q"}}, "b": {ParameterChoice: &tritonpb.InferParameter_BoolParam{BoolParam: true}},
+			"i": {ParameterChoice: &tritonpb.InferParameter_Int64Param{Int64Param: -3}}, "u": {ParameterChoice: &tritonpb.InferParameter_Uint64Param{Uint64Param: 1 << 63}},
+			"d": {ParameterChoice: &tritonpb.InferParameter_DoubleParam{DoubleParam: 0.5}}, "zero": {ParameterChoice: &tritonpb.InferParameter_Int64Param{}}, "none": {}},
 		Outputs: []*tritonpb.ModelInferResponse_InferOutputTensor{
 			{Name: "a", Datatype: "FP32", Shape: []int64{2, 1}},
 			{Name: "b", Datatype: "UINT8", Shape: []int64{0}, Parameters: map[string]*tritonpb.InferParameter{"k": {ParameterChoice: &tritonpb.InferParameter_BoolParam{BoolParam: true}}}},
@@ -41,9 +46,40 @@ func answerOf(t testing.TB) (*tritonpb.ModelInferResponse, []byte) {
 	return m, wire
 }
 
+// generatedParams are parameters as the generated code has them, without those that have no value.
+func generatedParams(in map[string]*tritonpb.InferParameter) map[string]any {
+	out := map[string]any{}
+	for key, p := range in {
+		switch v := p.GetParameterChoice().(type) {
+		case *tritonpb.InferParameter_BoolParam:
+			out[key] = v.BoolParam
+		case *tritonpb.InferParameter_Int64Param:
+			out[key] = v.Int64Param
+		case *tritonpb.InferParameter_Uint64Param:
+			out[key] = v.Uint64Param
+		case *tritonpb.InferParameter_StringParam:
+			out[key] = v.StringParam
+		case *tritonpb.InferParameter_DoubleParam:
+			out[key] = v.DoubleParam
+		}
+	}
+	return out
+}
+
+func sameParams(a, b map[string]any) bool {
+	return maps.EqualFunc(a, b, func(x, y any) bool {
+		f, isFloat := x.(float64)
+		g, _ := y.(float64)
+		return x == y || isFloat && math.Float64bits(f) == math.Float64bits(g)
+	})
+}
+
 // compareResponse holds the hand-written reading against the generated code's.
 func compareResponse(t *testing.T, got *inferResponse, want *tritonpb.ModelInferResponse) {
 	t.Helper()
+	if params := generatedParams(want.Parameters); !sameParams(got.params, params) {
+		t.Errorf("parameters %v, want %v", got.params, params)
+	}
 	if got.model != want.ModelName || got.version != want.ModelVersion || got.id != want.Id {
 		t.Errorf("got %q %q %q, want %q %q %q", got.model, got.version, got.id, want.ModelName, want.ModelVersion, want.Id)
 	}
@@ -118,6 +154,9 @@ func TestUnmarshalRefusesBrokenMessages(t *testing.T) {
 		"output cut":         {0x2a, 2, 0x0a, 5},
 		"output's shape cut": {0x2a, 3, 0x1a, 1, 0x80},
 		"fixed64 cut":        {0x09, 1, 2},
+		"parameter's name":   {0x22, 3, 0x0a, 1, 0xff},
+		"parameter's text":   {0x22, 5, 0x12, 3, 0x1a, 1, 0xff},
+		"parameter cut":      {0x22, 4, 0x12, 2, 0x08, 0x80},
 	} {
 		var got inferResponse
 		if err := got.unmarshal(frames(b, 5)); !errors.Is(err, errWire) {
