@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -8,18 +9,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/gateway/telemetry"
 )
 
 // metrics are the Prometheus metrics of one gateway, in a registry of its own. All labels have few values: routes are
-// templates, models are those of the catalog.
+// templates, models are those of the catalog, outcomes are the kinds of failure.
 type metrics struct {
 	registry *prometheus.Registry
 	inflight prometheus.Gauge
 	requests *prometheus.HistogramVec
-	stages   *prometheus.HistogramVec
+	calls    *prometheus.HistogramVec
+	stages   *stageTimes
 	cache    *prometheus.CounterVec
 	codes    [600]string
+	pool     backend.Pool      // nil where the backend is one server
+	tracer   *telemetry.Tracer // nil: no spans
 }
 
 func newMetrics(build buildInfo) *metrics {
@@ -29,8 +36,9 @@ func newMetrics(build buildInfo) *metrics {
 			Name: "gateway_http_requests_in_flight", Help: "Requests that are being served now."}),
 		requests: prometheus.NewHistogramVec(histogram("gateway_http_request_duration_seconds", "Time from the request's header to the end of the answer."),
 			[]string{"route", "method", "code"}),
-		stages: prometheus.NewHistogramVec(histogram("gateway_stage_duration_seconds", "Time of one stage of one item."),
-			[]string{"stage", "model"}),
+		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
+			[]string{"protocol", "method", "code"}),
+		stages: newStageTimes(),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
@@ -41,7 +49,7 @@ func newMetrics(build buildInfo) *metrics {
 		Name: "gateway_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "backend": build.Backend}})
 	info.Set(1)
-	m.registry.MustRegister(m.inflight, m.requests, m.stages, m.cache, info,
+	m.registry.MustRegister(m.inflight, m.requests, m.calls, m.stages.seconds, m.cache, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -56,8 +64,19 @@ func histogram(name, help string) prometheus.HistogramOpts {
 	}
 }
 
+// seen counts a duration, with the trace as its exemplar where there is one.
+func seen(h prometheus.Observer, took time.Duration, trace string) {
+	if trace != "" {
+		if e, ok := h.(prometheus.ExemplarObserver); ok {
+			e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": trace})
+			return
+		}
+	}
+	h.Observe(took.Seconds())
+}
+
 // request counts one request.
-func (m *metrics) request(route, method string, status int, took time.Duration) {
+func (m *metrics) request(ctx context.Context, route, method string, status int, took time.Duration) {
 	if route == "" {
 		route = "other"
 	}
@@ -66,18 +85,36 @@ func (m *metrics) request(route, method string, status int, took time.Duration) 
 	default:
 		method = "other"
 	}
-	code := "other"
-	if status >= 0 && status < len(m.codes) {
-		code = m.codes[status]
-	}
-	m.requests.WithLabelValues(route, method, code).Observe(took.Seconds())
+	seen(m.requests.WithLabelValues(route, method, m.code(status)), took, telemetry.Sampled(ctx))
 }
 
-// observe counts one answered item. Its model exists, so the label is bounded.
-func (s *server) observe(a *pipeline.Answer, tier string) {
-	for _, t := range a.Timings {
-		s.metrics.stages.WithLabelValues(t.Stage, a.Model).Observe(t.Duration.Seconds())
+func (m *metrics) code(status int) string {
+	if status >= 0 && status < len(m.codes) {
+		return m.codes[status]
 	}
+	return "other"
+}
+
+// grpcCodes are the names of gRPC's codes, by number.
+var grpcCodes = [...]string{"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+	"RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}
+
+// call counts one call of KServe v2; it is what package kserve observes with. protocol is http or grpc, method the name of an RPC.
+func (m *metrics) call(ctx context.Context, protocol, method, _ string, code kserve.Code, took time.Duration) {
+	text := "other"
+	if protocol != "grpc" {
+		text = m.code(code.HTTP)
+	} else if int(code.GRPC) < len(grpcCodes) {
+		text = grpcCodes[code.GRPC]
+	}
+	seen(m.calls.WithLabelValues(protocol, method, text), took, telemetry.Sampled(ctx))
+}
+
+// observer is what the pipeline tells of its stages.
+func (m *metrics) observer() pipeline.Observer { return watch{m.stages, m.tracer} }
+
+// observe counts one answered item.
+func (s *server) observe(a *pipeline.Answer, tier string) {
 	kind := "hit"
 	switch tier {
 	case "miss", "request":

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -10,8 +11,34 @@ import (
 	"triton-gateway/gateway/pipeline"
 )
 
+// teller tells an observer of the stages that a runner's answer names, as the pipeline does.
+type teller struct {
+	runner
+	to pipeline.Observer
+}
+
+func (w teller) Run(ctx context.Context, r *pipeline.Request) (*pipeline.Answer, error) {
+	a, err := w.runner.Run(ctx, r)
+	if err != nil {
+		w.to.End(w.to.Begin(ctx, pipeline.Accept), pipeline.Ended{Stage: pipeline.Accept, Took: time.Microsecond, Err: err})
+		return a, err
+	}
+	for _, t := range a.Timings {
+		for s := range pipeline.Stage(pipeline.Stages) {
+			if s.String() == t.Stage {
+				w.to.End(w.to.Begin(ctx, s), pipeline.Ended{Stage: s, Model: a.Model, Took: t.Duration})
+			}
+		}
+	}
+	return a, nil
+}
+
+// tell has the stages of the fake runner counted.
+func (r *rig) tell() { r.server.runner = teller{r.server.runner, r.metrics.observer()} }
+
 func TestMetrics(t *testing.T) {
 	r := newRig(t)
+	r.tell()
 	r.do(t, "POST", "/v1/models/shapes/infer", "image/png", string(picture(1)))
 	r.do(t, "POST", "/v1/models/shapes/infer", "image/png", string(picture(1)))
 	r.do(t, "POST", "/v1/models/shapes/infer?cache=no-store", "image/png", string(picture(1)))
@@ -24,7 +51,7 @@ func TestMetrics(t *testing.T) {
 		`gateway_http_request_duration_seconds_count{code="200",method="POST",route="/v1/models/:model/infer"} 3`,
 		`gateway_http_request_duration_seconds_count{code="404",method="POST",route="/v1/models/:model/infer"} 20`,
 		`gateway_http_request_duration_seconds_count{code="404",method="other",route="other"} 20`,
-		`gateway_stage_duration_seconds_count{model="shapes",stage="decode"} 2`,
+		`gateway_stage_duration_seconds_count{model="shapes",outcome="ok",stage="decode"} 2`,
 		`gateway_cache_requests_total{result="hit",tier="memory"} 1`,
 		`gateway_cache_requests_total{result="miss",tier="none"} 1`,
 		`gateway_cache_requests_total{result="bypass",tier="none"} 1`,

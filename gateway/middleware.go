@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/oklog/ulid/v2"
 
+	"triton-gateway/gateway/telemetry"
 	"triton-gateway/internal/fault"
 )
 
@@ -27,6 +28,7 @@ type state struct {
 	code    string // of the problem, if there was one
 	cause   error  // of a status >= 500
 	cached  string // Cache-Status in short: hit, miss, ...
+	span    telemetry.Span
 	status  int
 	sent    int64
 	value   [1]string // backs the request id's header
@@ -78,15 +80,19 @@ func (s *server) chain(next http.Handler) http.Handler {
 		h := w.Header()
 		h[headerRequestID] = st.value[:1:1]
 		h["X-Content-Type-Options"] = nosniff
+		r = s.begin(st, r)
 		s.metrics.inflight.Inc()
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			defer func() { // also where recovered panics, which ends the connection
+				s.metrics.inflight.Dec()
+				s.finish(st, r)
+				st.ResponseWriter = nil
+				pool.Put(st)
+			}()
+			if p != nil {
 				s.recovered(st, r, p)
 			}
-			s.metrics.inflight.Dec()
-			s.finish(st, r)
-			st.ResponseWriter = nil
-			pool.Put(st)
 		}()
 		next.ServeHTTP(st, r)
 	})
@@ -132,13 +138,61 @@ func (s *server) recovered(st *state, r *http.Request, p any) {
 	writeProblem(st, r, newProblem(err, st.id))
 }
 
-// finish writes the log line and the metrics of a request.
+// begin takes over the caller's trace and begins the request's span. A request without either is given back as it is.
+func (s *server) begin(st *state, r *http.Request) *http.Request {
+	had := r.Context()
+	ctx := had
+	if len(r.Header["Traceparent"]) == 1 { // the standard wants one; two or more are none
+		ctx = telemetry.Extract(ctx, r.Header.Get)
+	}
+	if !quiet(r.URL.Path) {
+		ctx, st.span = s.metrics.tracer.Start(ctx, "HTTP", telemetry.Server)
+	}
+	if ctx == had {
+		return r
+	}
+	return r.WithContext(ctx)
+}
+
+// end puts what the request was into its span. Names and attributes are those of OpenTelemetry's semantic conventions for HTTP; the query
+// is left out, since it may hold anything.
+func (s *server) end(st *state, r *http.Request) {
+	if !st.span.Recording() {
+		return
+	}
+	if st.route != "" {
+		st.span.Rename(r.Method + " " + st.route)
+		st.span.Set(telemetry.String("http.route", st.route))
+	}
+	st.span.Set(
+		telemetry.String("http.request.method", clip(r.Method)),
+		telemetry.String("url.path", clip(r.URL.Path)),
+		telemetry.Int("http.response.status_code", int64(st.status)),
+		telemetry.Int("http.response.body.size", st.sent),
+		telemetry.String("gateway.request_id", st.id),
+	)
+	for _, more := range [...]telemetry.Attr{telemetry.String("gateway.model", clip(st.model)), telemetry.String("gateway.cache", st.cached), telemetry.String("gateway.code", st.code)} {
+		if more.Value.AsString() != "" {
+			st.span.Set(more)
+		}
+	}
+	var err error
+	if st.status >= http.StatusInternalServerError { // a caller's mistake is no error of the server's span
+		if err = st.cause; err == nil {
+			err = fault.New(fault.Upstream, "http_"+s.metrics.code(st.status), "%s", http.StatusText(st.status))
+		}
+	}
+	st.span.End(err)
+}
+
+// finish writes the log line, the metrics and the span of a request.
 func (s *server) finish(st *state, r *http.Request) {
 	took := s.now().Sub(st.started)
 	if st.status == 0 {
 		st.status = http.StatusOK
 	}
-	s.metrics.request(st.route, r.Method, st.status, took)
+	s.metrics.request(r.Context(), st.route, r.Method, st.status, took)
+	s.end(st, r)
 	level := slog.LevelInfo
 	if st.route == "" || quiet(st.route) {
 		level = slog.LevelDebug

@@ -3,11 +3,11 @@ package gateway
 import (
 	"context"
 	"math"
-	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/pipeline"
 )
 
@@ -20,7 +20,6 @@ type stats struct {
 // modelStats are the counts of one model since the start.
 type modelStats struct {
 	answers, hits atomic.Int64
-	stages        sync.Map // stage -> *durations
 }
 
 func newStats(since time.Time) *stats { return &stats{since: since} }
@@ -35,13 +34,6 @@ func (s *stats) answered(a *pipeline.Answer, hit bool) {
 	m.answers.Add(1)
 	if hit {
 		m.hits.Add(1)
-	}
-	for _, t := range a.Timings {
-		d, ok := m.stages.Load(t.Stage)
-		if !ok {
-			d, _ = m.stages.LoadOrStore(t.Stage, new(durations))
-		}
-		d.(*durations).add(t.Duration)
 	}
 }
 
@@ -118,7 +110,19 @@ type backendView struct {
 	Name  string `json:"name" example:"embedded"`
 	Ready bool   `json:"ready" doc:"It answers, and at least one of its models can"`
 	// Reason is there where Ready is false.
-	Reason string `json:"reason,omitempty" doc:"Why it is not ready"`
+	Reason string        `json:"reason,omitempty" doc:"Why it is not ready"`
+	Calls  *backendCalls `json:"calls,omitempty" doc:"Of a Triton: its calls"`
+}
+
+// backendCalls are the calls of one Triton of a pool.
+type backendCalls struct {
+	Running  int    `json:"running" doc:"Under way"`
+	Limit    int    `json:"limit" doc:"The most at a time that the adaptive limits allow; 0 while it is not known"`
+	Count    uint64 `json:"count" doc:"Since the start"`
+	Failures uint64 `json:"failures" doc:"Failed for reasons of the server or the way to it"`
+	Retries  uint64 `json:"retries" doc:"Second tries, after a failure elsewhere"`
+	Hedges   uint64 `json:"hedges" doc:"Made beside a slow one"`
+	Ejected  uint64 `json:"ejected" doc:"Times that the server was taken out"`
 }
 
 func ratio(hits, all int64) cacheView {
@@ -137,7 +141,7 @@ func (s *server) view(context.Context, *struct{}) (*statsOutput, error) {
 	var hits, all int64
 	ready := false
 	for _, m := range s.models.List() {
-		v := modelStatsView{Name: m.Name, Ready: m.ready(), Stages: []stageView{}}
+		v := modelStatsView{Name: m.Name, Ready: m.ready()}
 		ready = ready || v.Ready
 		if got, ok := s.stats.models.Load(m.Name); ok {
 			counts := got.(*modelStats)
@@ -145,16 +149,15 @@ func (s *server) view(context.Context, *struct{}) (*statsOutput, error) {
 			h := min(counts.hits.Load(), v.Count) // read later than the answers
 			v.Cache = ratio(h, v.Count)
 			hits, all = hits+h, all+v.Count
-			counts.stages.Range(func(name, d any) bool {
-				q := d.(*durations).quantiles(.5, .9, .99)
-				v.Stages = append(v.Stages, stageView{name.(string), q[0], q[1], q[2]})
-				return true
-			})
-			sort.Slice(v.Stages, func(i, j int) bool { return v.Stages[i].Stage < v.Stages[j].Stage })
 		}
+		v.Stages = s.metrics.stages.view(m.Name)
 		out.Body.Models = append(out.Body.Models, v)
 	}
 	out.Body.Cache = ratio(hits, all)
+	if s.metrics.pool != nil {
+		out.Body.Backends = poolView(s.metrics.pool)
+		return out, nil
+	}
 	b := backendView{Name: s.build.Backend}
 	switch err := s.models.Err(); {
 	case err != nil:
@@ -168,4 +171,29 @@ func (s *server) view(context.Context, *struct{}) (*statsOutput, error) {
 	}
 	out.Body.Backends = []backendView{b}
 	return out, nil
+}
+
+// poolView is the state of every Triton.
+func poolView(pool backend.Pool) []backendView {
+	list := []backendView{}
+	for _, e := range pool.Endpoints() {
+		list = append(list, backendView{Name: e.Name, Ready: e.Ready, Reason: e.Reason,
+			Calls: &backendCalls{e.Running, e.Limit, e.Calls, e.Failures, e.Retries, e.Hedges, e.Ejected}})
+	}
+	return list
+}
+
+// view gives the quantiles of a model's stages that went well, in the order of the stages.
+func (t *stageTimes) view(model string) []stageView {
+	list := []stageView{}
+	m := (*t.models.Load())[model]
+	if m == nil {
+		return list
+	}
+	for s := range pipeline.Stage(pipeline.Stages) {
+		if q := m.took[s].quantiles(.5, .9, .99); q[0] > 0 {
+			list = append(list, stageView{s.String(), q[0], q[1], q[2]})
+		}
+	}
+	return list
 }

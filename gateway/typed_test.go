@@ -128,6 +128,7 @@ func TestAdminListener(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	r := newRig(t)
+	r.tell()
 	for range 4 {
 		r.do(t, "POST", "/v1/models/shapes/infer", "image/png", string(picture(1)))
 	}
@@ -138,12 +139,12 @@ func TestStats(t *testing.T) {
 	}
 	r.models.err = fault.New(fault.Unavailable, "backend_unavailable", "nobody is there").Wrap(errors.New("dial 10.0.0.1"))
 	_, body = r.do(t, "GET", "/v1/stats", "", "")
-	if got := decode[statsView](t, body).Backends; got[0] != (backendView{"embedded", false, "nobody is there"}) {
+	if got := decode[statsView](t, body).Backends; got[0] != (backendView{Name: "embedded", Reason: "nobody is there"}) {
 		t.Errorf("backend away: %s", body)
 	}
 	r.models.err, r.models.models = nil, r.models.models[:1]
 	_, body = r.do(t, "GET", "/v1/stats", "", "")
-	if got := decode[statsView](t, body).Backends; got[0] != (backendView{"embedded", false, "no model is ready"}) {
+	if got := decode[statsView](t, body).Backends; got[0] != (backendView{Name: "embedded", Reason: "no model is ready"}) {
 		t.Errorf("no model ready: %s", body)
 	}
 	m := s.Models[3]

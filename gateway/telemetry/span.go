@@ -59,8 +59,11 @@ var kindOption = [...]trace.SpanStartOption{ // made once: each would be an allo
 // Span is a span, or nothing: the zero value takes all calls and does nothing.
 type Span struct{ span trace.Span }
 
-// Current gives the span that ctx is under; it may be nothing. It must not be ended by whoever asked for it here.
-func Current(ctx context.Context) Span {
+// Current gives the innermost span that ctx is under and that Start began; it may be nothing.
+func (t *Tracer) Current(ctx context.Context) Span {
+	if t == nil || t.spans == nil {
+		return Span{}
+	}
 	if s := trace.SpanFromContext(ctx); s.IsRecording() {
 		return Span{s}
 	}
