@@ -17,28 +17,28 @@ const (
 // checked turns an answer into tensors. The server is not trusted: model, version, names, datatypes, shapes and
 // byte counts must fit together and fit what was asked.
 func checked(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
-	out, err := read(asked, a)
+	out, err := tensorsOf(asked, a)
 	if err != nil {
 		return nil, err
 	}
 	for _, want := range asked.outputs {
 		if !slices.ContainsFunc(out.Outputs, func(t tensor.Tensor) bool { return t.Name == want.name }) {
-			return nil, broken(asked, "output %q is missing", want.name)
+			return nil, contract(asked, "output %q is missing", want.name)
 		}
 	}
 	return out, nil
 }
 
-// read is checked for one response of a stream, which need not have all outputs.
-func read(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
+// tensorsOf is checked for one response of a stream, which need not have all outputs.
+func tensorsOf(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
 	if a.model != "" && a.model != asked.model {
-		return nil, broken(asked, "the answer is model %q's", a.model)
+		return nil, contract(asked, "the answer is model %q's", a.model)
 	}
 	if asked.version != "" && a.version != "" && a.version != asked.version {
-		return nil, broken(asked, "version %q answered instead of %q", a.version, asked.version)
+		return nil, contract(asked, "version %q answered instead of %q", a.version, asked.version)
 	}
 	if len(a.outputs) > maxOutputs {
-		return nil, broken(asked, "%d outputs; at most %d are read", len(a.outputs), maxOutputs)
+		return nil, contract(asked, "%d outputs; at most %d are read", len(a.outputs), maxOutputs)
 	}
 	version := a.version
 	if version == "" { // optional in the protocol; Triton always gives it
@@ -49,26 +49,26 @@ func read(asked *inferRequest, a *inferResponse) (*backend.Response, error) {
 	for i := range a.outputs {
 		o := &a.outputs[i]
 		if slices.ContainsFunc(out.Outputs, func(t tensor.Tensor) bool { return t.Name == o.name }) {
-			return nil, broken(asked, "output %q comes twice", o.name)
+			return nil, contract(asked, "output %q comes twice", o.name)
 		}
 		var raw []byte
 		switch {
 		case o.contents != nil && len(a.raw) > 0:
-			return nil, broken(asked, "output %q has typed contents beside raw ones", o.name)
+			return nil, contract(asked, "output %q has typed contents beside raw ones", o.name)
 		case o.contents == nil && used < len(a.raw):
 			raw = a.raw[used]
 			used++
 		case o.contents == nil && len(a.raw) > 0:
-			return nil, broken(asked, "%d raw contents for %d outputs", len(a.raw), len(a.outputs))
+			return nil, contract(asked, "%d raw contents for %d outputs", len(a.raw), len(a.outputs))
 		}
 		t, err := o.tensor(raw)
 		if err != nil {
-			return nil, broken(asked, "%v", err)
+			return nil, contract(asked, "%v", err)
 		}
 		out.Outputs = append(out.Outputs, t)
 	}
 	if used != len(a.raw) {
-		return nil, broken(asked, "%d raw contents for %d outputs", len(a.raw), len(a.outputs))
+		return nil, contract(asked, "%d raw contents for %d outputs", len(a.raw), len(a.outputs))
 	}
 	return out, nil
 }
@@ -93,6 +93,6 @@ func (o *wireOutput) tensor(raw []byte) (tensor.Tensor, error) {
 	return t, t.Validate()
 }
 
-func broken(asked *inferRequest, format string, args ...any) error {
+func contract(asked *inferRequest, format string, args ...any) error {
 	return fault.New(fault.Contract, "upstream_contract", "model %q answered against its contract: %s", asked.model, fmt.Sprintf(format, args...))
 }

@@ -73,7 +73,7 @@ func TestStreamedResponsesThatAreBroken(t *testing.T) {
 func FuzzUnmarshalStreamed(f *testing.F) {
 	_, wire := streamedOf(f)
 	f.Add(wire[:150], 16)
-	f.Add(append([]byte{0x0a, 2, 'n', 'o', 0x12, 3, 0x1a, 1, 'x'}, entry(0x0a, 1, 'k', 0x12, 2, 0x08, 1)...), 3)
+	f.Add(append([]byte{0x0a, 2, 'n', 'o', 0x12, 3, 0x1a, 1, 'x'}, paramEntry(0x0a, 1, 'k', 0x12, 2, 0x08, 1)...), 3)
 	f.Add([]byte{0x12, 4, 0x22, 2, 0x0a, 0, 0x12, 0}, 1)
 	f.Add([]byte{0x13, 0x14, 0x12, 2, 0x0b, 0x0c}, 2)
 	f.Fuzz(func(t *testing.T, wire []byte, size int) {
@@ -94,7 +94,7 @@ func FuzzUnmarshalStreamed(f *testing.F) {
 			compareResponse(t, &got.answer, want.InferResponse)
 		}
 		if err == nil {
-			_, _ = read(&inferRequest{model: got.answer.model}, &got.answer)
+			_, _ = tensorsOf(&inferRequest{model: got.answer.model}, &got.answer)
 		}
 	})
 }
