@@ -82,9 +82,11 @@ deps: ## install what the build needs: OpenCV's headers, ONNX Runtime
 	@$(INSTALL)/onnxruntime.sh
 
 .PHONY: parts
-parts: ## install what the tests need: Triton, Redis, Chromium
+parts: ## install what the tests need: Triton and its clients, Redis, Chromium, nginx
 	@$(INSTALL)/packages.sh test
 	@$(INSTALL)/venv.sh triton requirements/triton.txt
+	@$(INSTALL)/venv.sh tritonclient requirements/tritonclient.txt
+	@$(INSTALL)/nginx.sh
 
 .PHONY: clean
 clean: ## remove what was built; .cache/ stays (rm -rf .cache removes that too)

@@ -46,7 +46,7 @@ var owners = map[string][]string{
 	"github.com/danielgtaylor/huma":       {"gateway"},
 	"gocv.io/x/gocv":                      {"preprocess/opencv"},
 	"github.com/yalue/onnxruntime_go":     {"gateway/backend/embedded/..."},
-	"google.golang.org/grpc":              {"gateway/backend/triton", "gateway/kserve", "tritonpb", "internal/tritontest", "bench/..."},
+	"google.golang.org/grpc":              {"gateway/backend/triton", "gateway/kserve", "tritonpb", "internal/tritontest", "internal/load", "bench/..."},
 	"github.com/redis/go-redis":           {"gateway/cache", "gateway/jobs/redis"},
 	"github.com/maypok86/otter":           {"gateway/cache"},
 	"github.com/alecthomas/kong":          {"cli"},
