@@ -105,7 +105,7 @@ func service() *grpc.ServiceDesc {
 		}
 		d.Methods = append(d.Methods, m)
 	}
-	// ClientStreams lets the handler run before the request is there, and answer without waiting for the end of the caller's side.
+	// ClientStreams lets the handler answer without waiting for the end of the caller's side.
 	d.Streams = []grpc.StreamDesc{
 		{StreamName: "ModelInfer", Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*calls).modelInfer(stream) }, ClientStreams: true},
 		{StreamName: "ModelStreamInfer", Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*calls).modelStreamInfer(stream) }, ClientStreams: true, ServerStreams: true},

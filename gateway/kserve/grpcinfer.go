@@ -11,7 +11,8 @@ import (
 	"triton-gateway/gateway/backend"
 )
 
-// modelInfer is the call ModelInfer. Its handler runs when the call's header has come, so that a full gateway answers before the tensors are read.
+// modelInfer is the call ModelInfer. gRPC tells the model in the message, not in the header, so a full gateway can refuse a call only once it has been
+// read; what the clients of one connection can make it read at a time is bounded by Limits.Streams and by flow control.
 func (c *calls) modelInfer(stream grpc.ServerStream) error {
 	start := time.Now()
 	m := newInferMessage(c.Limits.Inputs)
@@ -31,11 +32,6 @@ func (c *calls) inferOne(stream grpc.ServerStream, m *inferMessage) (answer *inf
 	defer c.crashed(&err)
 	ctx, cancel := c.limited(stream.Context())
 	defer cancel()
-	release, err := c.Runner.Admit(ctx, "", "", -1)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	if err := stream.RecvMsg(m); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, invalid("body", "the call holds no ModelInferRequest")
@@ -47,11 +43,11 @@ func (c *calls) inferOne(stream grpc.ServerStream, m *inferMessage) (answer *inf
 	if err != nil {
 		return nil, err
 	}
-	releaseModel, err := c.admit(ctx, r)
+	release, err := c.admit(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	defer releaseModel()
+	defer release()
 	passed, err := c.infer(ctx, r)
 	if err != nil {
 		return nil, err
@@ -59,7 +55,7 @@ func (c *calls) inferOne(stream grpc.ServerStream, m *inferMessage) (answer *inf
 	return &inferAnswer{model: m.model, id: m.id, Response: passed.Response}, nil
 }
 
-// admit asks whether a request whose model is known may come in.
+// admit asks whether a request may come in.
 func (s *Server) admit(ctx context.Context, r *backend.Request) (release func(), err error) {
 	t, err := s.target(r.Model)
 	if err != nil {
