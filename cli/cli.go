@@ -63,10 +63,12 @@ type failure struct {
 
 func (f failure) Error() string { return f.text }
 
-// Main runs one command and gives the process's exit code: 0 done, 1 failed, 2 wrong usage. It ends early on SIGINT and SIGTERM.
+// Main runs one command and gives the process's exit code: 0 done, 1 failed, 2 wrong usage. It ends early on SIGINT and SIGTERM; the second
+// of them ends the process at once, as if nobody listened.
 func Main(e Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	return run(ctx, &e)
 }
 

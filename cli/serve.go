@@ -12,6 +12,7 @@ import (
 type serveCmd struct {
 	configFlags
 	HTTP     string `placeholder:"HOST:PORT" help:"Address of the public listener (listen.http)."`
+	GRPC     string `name:"grpc" placeholder:"HOST:PORT" help:"Address of the KServe v2 gRPC listener (listen.grpc); 'none' for none."`
 	Admin    string `placeholder:"HOST:PORT" help:"Address of the admin listener (listen.admin); 'none' for no admin listener."`
 	Insecure bool   `help:"Allow an address that other machines can reach although nobody has to authenticate."`
 }
@@ -23,11 +24,8 @@ func (s *serveCmd) Run(ctx context.Context, e *Env) error {
 		if s.HTTP != "" {
 			c.Listen.HTTP = s.HTTP
 		}
-		if s.Admin == "none" {
-			c.Listen.Admin = ""
-		} else if s.Admin != "" {
-			c.Listen.Admin = s.Admin
-		}
+		optional(&c.Listen.GRPC, s.GRPC)
+		optional(&c.Listen.Admin, s.Admin)
 	})
 	if err != nil {
 		return err
@@ -40,6 +38,17 @@ func (s *serveCmd) Run(ctx context.Context, e *Env) error {
 	defer g.Close()
 	fmt.Fprint(e.Out, g.Banner())
 	return g.Run(ctx)
+}
+
+// optional sets an address by its flag; none turns the listener off.
+func optional(address *string, flag string) {
+	switch flag {
+	case "":
+	case "none":
+		*address = ""
+	default:
+		*address = flag
+	}
 }
 
 // collectLess lets garbage grow to four times what lives before it is collected, up to a limit that grows with what the settings allow to

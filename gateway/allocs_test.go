@@ -37,6 +37,12 @@ func (h hitRunner) Cached(context.Context, *pipeline.Request, [32]byte) (*pipeli
 	return h.answer, nil
 }
 
+func (h hitRunner) Admit(context.Context, string, string, int64) (func(), error) {
+	return func() {}, nil
+}
+
+func (h hitRunner) Decodable() error { return nil }
+
 func hitRig(t testing.TB) *rig {
 	r := newRig(t)
 	r.server.runner = hitRunner{&pipeline.Answer{

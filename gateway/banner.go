@@ -43,7 +43,10 @@ func (g *Gateway) Banner() string {
 	if len(g.catalog.Models()) == 0 {
 		b.WriteString("  model     none yet; `triton-gateway doctor` says why\n")
 	}
-	fmt.Fprintf(&b, "  page      %s/\n  docs      %s/docs\n", base, base)
+	fmt.Fprintf(&b, "  page      %s/\n  docs      %s/docs\n  kserve    %s/v2\n", base, base, base)
+	if g.grpc != nil {
+		fmt.Fprintf(&b, "  grpc      %s\n", shown(g.grpc.Addr().String()))
+	}
 	if g.admin.Listener != nil {
 		fmt.Fprintf(&b, "  admin     http://%s/metrics\n", shown(g.admin.Addr().String()))
 	}

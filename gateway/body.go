@@ -62,22 +62,16 @@ func (p *bodyPool) put(b *buffer) {
 
 // take gets a buffer for size bytes, paid for by the budget. It waits a moment for others to finish, not longer.
 func (p *bodyPool) take(ctx context.Context, size int64) (*buffer, error) {
-	short := &patience{Context: ctx}
-	release, err := p.budget.Acquire(short, size)
+	release, err := takeBytes(ctx, p.budget, size)
 	if err != nil {
-		if ctx.Err() == nil && fault.KindOf(err) != fault.TooLarge {
-			err = fault.New(fault.Busy, "queue_full", "too many bytes of uploads are in work at this moment; come again in a second").After(time.Second).Wrap(err)
-		}
-		short.stop()
 		return nil, err
 	}
-	short.stop()
 	b := p.get(size)
 	b.release = release
 	return b, nil
 }
 
-// read reads the whole body of r, once. The caller releases the Body.
+// read reads the whole body of r, once, and leaves http.NoBody in its place. The caller releases the Body.
 //
 // Errors: TooLarge body_too_large (by Content-Length before anything is read), Busy queue_full, Timeout deadline_exceeded for a
 // client that sends too slowly, Invalid invalid_request for an empty or cut body, or the error of r's context.
@@ -114,6 +108,7 @@ func (p *bodyPool) read(w http.ResponseWriter, r *http.Request) (*pipeline.Body,
 		p.put(b)
 		return nil, err
 	}
+	r.Body = http.NoBody // net/http keeps its own
 	return pipeline.NewBody(b.data[:n:n], b.free), nil
 }
 

@@ -2,12 +2,26 @@ package gateway
 
 import (
 	"context"
+	"time"
+
+	"triton-gateway/internal/fault"
 )
 
 // byteBudget bounds the bytes of all bodies that are in memory at the same time.
 type byteBudget interface {
 	// Acquire waits for n bytes. The caller calls release when the bytes are free again. Errors: Busy, Timeout where ctx ended first.
 	Acquire(ctx context.Context, n int64) (release func(), err error)
+}
+
+// takeBytes takes n bytes of the budget. It waits a moment for others to finish, not longer.
+func takeBytes(ctx context.Context, budget byteBudget, n int64) (release func(), err error) {
+	short := &patience{Context: ctx}
+	defer short.stop()
+	release, err = budget.Acquire(short, n)
+	if err != nil && ctx.Err() == nil && fault.KindOf(err) != fault.TooLarge {
+		err = fault.New(fault.Busy, "queue_full", "too many bytes of uploads are in work at this moment; come again in a second, or raise limits.bodies").After(time.Second).Wrap(err)
+	}
+	return release, err
 }
 
 // patience is a context that ends after waitForRoom, counted from the first time that somebody waits on it: where nobody has to wait, no timer is made.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -21,7 +22,7 @@ func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 	control := http.NewResponseController(in.w)
 	for next := 0; n < len(dst); {
 		if n >= next {
-			_ = control.SetReadDeadline(time.Now().Add(windowTime)) // writers without deadlines are those of tests
+			_ = control.SetReadDeadline(in.until()) // writers without deadlines are those of tests
 			next = n + window
 		}
 		m, err := in.r.Body.Read(dst[n:min(len(dst), next)])
@@ -36,13 +37,26 @@ func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 	return n, false, nil
 }
 
+// until is when the next window has to be here: the request's own deadline may come first.
+func (in *reader) until() time.Time {
+	end := time.Now().Add(windowTime)
+	if own, limited := in.r.Context().Deadline(); limited && own.Before(end) {
+		return own
+	}
+	return end
+}
+
 // done takes the deadline away. Left in place, it would end the request's context while the model runs.
 func (in *reader) done() { _ = http.NewResponseController(in.w).SetReadDeadline(time.Time{}) }
 
 func (in *reader) explain(err error) error {
 	var timeout net.Error
 	var gone *net.OpError
+	own, limited := in.r.Context().Deadline()
 	switch {
+	case errors.As(err, &timeout) && timeout.Timeout() && limited && !time.Now().Before(own):
+		in.w.Header().Set("Connection", "close")
+		return fault.Ended(context.DeadlineExceeded, "before the body was here")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		in.w.Header().Set("Connection", "close")
 		return fault.New(fault.Timeout, "deadline_exceeded", "the body came too slowly: at least %d KiB are expected every %d seconds", window>>10, windowTime/time.Second).Wrap(err)

@@ -24,8 +24,10 @@ type Config struct {
 
 // Listen holds the addresses, as host:port.
 type Listen struct {
-	HTTP  string `yaml:"http" json:"http,omitempty" env:"HTTP" jsonschema_description:"REST, the page and the docs. Default localhost:8080."`
-	Admin string `yaml:"admin" json:"admin,omitempty" env:"ADMIN" jsonschema_description:"Admin routes, metrics and pprof. Empty: no admin listener. Default localhost:9090."`
+	HTTP  string        `yaml:"http" json:"http,omitempty" env:"HTTP" jsonschema_description:"REST, KServe v2 under /v2, the page and the docs. Default localhost:8080."`
+	GRPC  string        `yaml:"grpc" json:"grpc,omitempty" env:"GRPC" jsonschema_description:"KServe v2 over gRPC. Empty: no gRPC listener. Default localhost:8081."`
+	Admin string        `yaml:"admin" json:"admin,omitempty" env:"ADMIN" jsonschema_description:"Admin routes, loading of models over KServe v2 (HTTP and gRPC), metrics and pprof. Empty: no admin listener. Default localhost:9090."`
+	Drain time.Duration `yaml:"drain" json:"drain,omitempty" env:"DRAIN" jsonschema:"type=string" jsonschema_description:"How long requests are still taken after SIGTERM, while /readyz already says no, so that load balancers notice; 0s: not at all. Default 3s."`
 }
 
 // Triton names the servers that run the models.
@@ -33,8 +35,14 @@ type Triton struct {
 	Endpoints []string          `yaml:"endpoints" json:"endpoints,omitempty" env:"ENDPOINTS" jsonschema_description:"host:port of Triton's gRPC port, or grpcs://host:port for TLS."`
 	Metrics   []string          `yaml:"metrics" json:"metrics,omitempty" env:"METRICS" jsonschema_description:"URLs of Triton's Prometheus metrics, one for each endpoint in the same order; optional. They show a reload even where other clients call Triton directly."`
 	Headers   map[string]Secret `yaml:"headers" json:"headers,omitempty" env:"HEADERS" jsonschema_description:"gRPC metadata sent with every call."`
-	CA        string            `yaml:"ca" json:"ca,omitempty" env:"CA" jsonschema_description:"PEM file with the authorities for grpcs endpoints. Default: the system's."`
+	// EndpointHeaders has the texts of Endpoints as keys.
+	EndpointHeaders EndpointHeaders `yaml:"endpoint_headers" json:"endpoint_headers,omitempty" env:"ENDPOINT_HEADERS" jsonschema_description:"gRPC metadata sent to one endpoint besides, by the text of the endpoint."`
+	CA              string          `yaml:"ca" json:"ca,omitempty" env:"CA" jsonschema_description:"PEM file with the authorities for grpcs endpoints. Default: the system's."`
+	Hedge           []string        `yaml:"hedge" json:"hedge,omitempty" env:"HEDGE" jsonschema_description:"Models of which a slow call may be made a second time, on another Triton, the first answer counting. Only for models whose answer depends on the input alone."`
 }
+
+// EndpointHeaders are headers by endpoint. In the environment they are JSON, because an endpoint has a colon of its own.
+type EndpointHeaders map[string]map[string]Secret
 
 // Embedded steers the ONNX Runtime in this process.
 type Embedded struct {
@@ -60,6 +68,9 @@ type Limits struct {
 	Timeout time.Duration `yaml:"timeout" json:"timeout,omitempty" env:"TIMEOUT" jsonschema:"type=string" jsonschema_description:"Longest time that a request may take. Default 30s."`
 	Workers int           `yaml:"workers" json:"workers,omitempty" env:"WORKERS" jsonschema_description:"Pictures decoded at one time. Default: the number of processors."`
 	Queue   int           `yaml:"queue" json:"queue,omitempty" env:"QUEUE" jsonschema_description:"Pictures that may wait for a worker; above it the gateway answers 429. Default 256."`
+
+	ModelItems int      `yaml:"model_items" json:"model_items,omitempty" env:"MODEL_ITEMS" jsonschema_description:"Calls of one model at one time, waiting ones included; above it the gateway answers 429 before it reads the body. Default 1024."`
+	ModelBytes ByteSize `yaml:"model_bytes" json:"model_bytes,omitempty" env:"MODEL_BYTES" jsonschema_description:"Largest sum of the request bodies of one model at one time; above it the gateway answers 429 before it reads the body. Default 256MiB."`
 }
 
 // Log steers the log.
@@ -71,11 +82,11 @@ type Log struct {
 // DefaultConfig serves ./model_repository on this machine alone, without Triton and Redis.
 func DefaultConfig() Config {
 	return Config{
-		Listen:          Listen{HTTP: "localhost:8080", Admin: "localhost:9090"},
+		Listen:          Listen{HTTP: "localhost:8080", GRPC: "localhost:8081", Admin: "localhost:9090", Drain: 3 * time.Second},
 		ModelRepository: "./model_repository",
 		Cache:           Cache{Memory: 256 << 20, TTL: time.Hour},
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
-			Timeout: 30 * time.Second, Queue: 256},
+			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20},
 		Log: Log{Level: "info"},
 	}
 }

@@ -102,6 +102,8 @@ func kindOf(field reflect.StructField) string {
 		return "duration"
 	case field.Type.Kind() == reflect.Slice:
 		return "list of text"
+	case field.Type == reflect.TypeFor[EndpointHeaders]():
+		return "endpoint: {name: text}"
 	case field.Type.Kind() == reflect.Map:
 		return "name: text"
 	case field.Type.Kind() == reflect.Int:
@@ -174,10 +176,10 @@ func TestConfigDocsNameTheSettings(t *testing.T) {
 	}
 }
 
-// flatten collects the paths of all leaves; headers is one.
+// flatten collects the paths of all leaves; maps of headers are two of them.
 func flatten(m map[string]any, path string, into map[string]bool) {
 	for name, value := range m {
-		if inner, ok := value.(map[string]any); ok && path+name != "triton.headers" {
+		if inner, ok := value.(map[string]any); ok && path+name != "triton.headers" && path+name != "triton.endpoint_headers" {
 			flatten(inner, path+name+".", into)
 			continue
 		}

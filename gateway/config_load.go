@@ -3,11 +3,11 @@ package gateway
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"slices"
+	"reflect"
 	"sort"
 	"strings"
 
@@ -50,6 +50,7 @@ func (l *Limits) fill(d Limits) {
 	l.Body, l.Bodies = cmp.Or(l.Body, d.Body), cmp.Or(l.Bodies, d.Bodies)
 	l.Pixels, l.Side, l.Items = cmp.Or(l.Pixels, d.Pixels), cmp.Or(l.Side, d.Side), cmp.Or(l.Items, d.Items)
 	l.Timeout, l.Queue = cmp.Or(l.Timeout, d.Timeout), cmp.Or(l.Queue, d.Queue)
+	l.ModelItems, l.ModelBytes = cmp.Or(l.ModelItems, d.ModelItems), cmp.Or(l.ModelBytes, d.ModelBytes)
 }
 
 func (c *Config) decode(data []byte) error {
@@ -80,10 +81,21 @@ func (c *Config) overlay(environ []string) error {
 		}
 		values[name] = value
 	}
-	if err := env.ParseWithOptions(c, env.Options{Prefix: envPrefix, Environment: values}); err != nil {
+	if err := env.ParseWithOptions(c, env.Options{Prefix: envPrefix, Environment: values, FuncMap: environmentForms()}); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+// environmentForms reads what env cannot read by itself.
+func environmentForms() map[reflect.Type]env.ParserFunc {
+	return map[reflect.Type]env.ParserFunc{reflect.TypeFor[EndpointHeaders](): func(text string) (any, error) {
+		var h EndpointHeaders
+		if err := json.Unmarshal([]byte(text), &h); err != nil {
+			return nil, errors.New(`not JSON such as {"triton-a:8001":{"authorization":"Bearer x"}}`) // the decoder's own text may show a secret
+		}
+		return h, nil
+	}}
 }
 
 // knownVariables gives the names of all settings in the environment.
@@ -108,69 +120,6 @@ func Variables() []string {
 	}
 	sort.Strings(list)
 	return list
-}
-
-// Validate checks what a decoder cannot, and gives all faults at once.
-func (c *Config) Validate() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("config: "+format, args...)) }
-	for _, a := range []struct {
-		key, address string
-		optional     bool
-	}{{"listen.http", c.Listen.HTTP, false}, {"listen.admin", c.Listen.Admin, true}} {
-		if a.address == "" && a.optional {
-			continue
-		}
-		host, _, err := net.SplitHostPort(a.address)
-		if err != nil {
-			fault("%s: %q is not host:port", a.key, a.address)
-			continue
-		}
-		if !c.Insecure && !loopback(host) {
-			fault("%s: %s can be reached from other machines and there is no authentication; listen on localhost, or allow it with serve --insecure", a.key, a.address)
-		}
-	}
-	if len(c.Triton.Endpoints) == 0 && c.ModelRepository == "" {
-		fault("model_repository: give a folder, or triton.endpoints")
-	}
-	for i, e := range c.Triton.Endpoints {
-		if _, _, err := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(e, "grpcs://"), "grpc://")); err != nil {
-			fault("triton.endpoints[%d]: %q is not host:port; Triton's gRPC port is 8001 by default", i, e)
-		}
-	}
-	if n := len(c.Triton.Metrics); n > 0 && n != len(c.Triton.Endpoints) {
-		fault("triton.metrics: %d URLs for %d endpoints; give one for each, in the same order", n, len(c.Triton.Endpoints))
-	}
-	for _, v := range []struct {
-		key   string
-		value int64
-	}{{"embedded.threads", int64(c.Embedded.Threads)}, {"cache.ttl", int64(c.Cache.TTL)}, {"limits.body", int64(c.Limits.Body)},
-		{"limits.bodies", int64(c.Limits.Bodies)}, {"limits.pixels", int64(c.Limits.Pixels)}, {"limits.side", int64(c.Limits.Side)},
-		{"limits.items", int64(c.Limits.Items)}, {"limits.timeout", int64(c.Limits.Timeout)}, {"limits.workers", int64(c.Limits.Workers)},
-		{"limits.queue", int64(c.Limits.Queue)}} {
-		if v.value < 0 {
-			fault("%s: must not be negative", v.key)
-		}
-	}
-	if c.Limits.Bodies < c.Limits.Body {
-		fault("limits.bodies: %s is less than limits.body, %s: no large body could ever be read", c.Limits.Bodies, c.Limits.Body)
-	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
-		fault("log.level: %q is not one of debug, info, warn, error", c.Log.Level)
-	}
-	if !slices.Contains([]string{"", "text", "json"}, c.Log.Format) {
-		fault("log.format: %q is not one of text, json", c.Log.Format)
-	}
-	return errors.Join(faults...)
-}
-
-// loopback reports whether host can be reached from this machine alone.
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // Print writes the effective settings as YAML, secrets masked.

@@ -56,7 +56,8 @@ func Examine(ctx context.Context, c Config) iter.Seq[Check] {
 			examineBackend(ctx, c, quiet, yield) &&
 			examineRedis(ctx, c, yield) &&
 			examineListen("listen.http", c.Listen.HTTP, yield) &&
-			(c.Listen.Admin == "" || examineListen("listen.admin", c.Listen.Admin, yield))
+			examineListen("listen.grpc", c.Listen.GRPC, yield) &&
+			examineListen("listen.admin", c.Listen.Admin, yield)
 	}
 }
 
@@ -132,6 +133,7 @@ func examineTritons(ctx context.Context, c Config, quiet *slog.Logger, yield fun
 	for i, endpoint := range c.Triton.Endpoints {
 		one := c.Triton
 		one.Endpoints = c.Triton.Endpoints[i : i+1]
+		one.EndpointHeaders = EndpointHeaders{endpoint: c.Triton.EndpointHeaders[endpoint]}
 		if one.Metrics = nil; i < len(c.Triton.Metrics) {
 			one.Metrics = c.Triton.Metrics[i : i+1]
 		}
@@ -214,6 +216,9 @@ func examineRedis(ctx context.Context, c Config, yield func(Check) bool) bool {
 }
 
 func examineListen(setting, address string, yield func(Check) bool) bool {
+	if address == "" {
+		return yield(Check{Fine, setting, "turned off", ""})
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return yield(Check{Odd, setting, fmt.Sprintf("%s cannot be listened on: %v", address, err), "a gateway may be running there already; otherwise choose another address"})

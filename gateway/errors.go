@@ -12,42 +12,84 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"triton-gateway/gateway/kserve"
 	"triton-gateway/internal/fault"
 )
 
 // statusClientClosed says that the caller went away before the answer. It is never seen by a client; it is for the log and the metrics.
 const statusClientClosed = 499
 
-// statuses is the one table that turns a kind of failure into a REST status.
-var statuses = [...]int{
-	fault.Internal:         http.StatusInternalServerError,
-	fault.Invalid:          http.StatusBadRequest,
-	fault.NotFound:         http.StatusNotFound,
-	fault.TooLarge:         http.StatusRequestEntityTooLarge,
-	fault.Unsupported:      http.StatusUnsupportedMediaType,
-	fault.MethodNotAllowed: http.StatusMethodNotAllowed,
-	fault.Conflict:         http.StatusConflict,
-	fault.Unauthenticated:  http.StatusUnauthorized,
-	fault.Forbidden:        http.StatusForbidden,
-	fault.RateLimited:      http.StatusTooManyRequests,
-	fault.Busy:             http.StatusTooManyRequests,
-	fault.Canceled:         statusClientClosed,
-	fault.Timeout:          http.StatusGatewayTimeout,
-	fault.Upstream:         http.StatusBadGateway,
-	fault.Contract:         http.StatusBadGateway,
-	fault.Unavailable:      http.StatusServiceUnavailable,
-	fault.Draining:         http.StatusServiceUnavailable,
+// codes are what one kind of failure is on each transport.
+type codes struct {
+	rest   int    // HTTP status under /v1
+	kserve int    // HTTP status under /v2; as Triton's, where Triton knows the failure
+	grpc   uint32 // number of the gRPC code
 }
 
-// statusOf gives the REST status. Input that was understood as a request but cannot be used as a picture or a row is 422, not 400.
-func statusOf(f *fault.Error) int {
+// Numbers of gRPC's codes, by https://grpc.github.io/grpc/core/md_doc_statuscodes.html.
+const (
+	grpcCanceled           = 1
+	grpcInvalidArgument    = 3
+	grpcDeadlineExceeded   = 4
+	grpcNotFound           = 5
+	grpcPermissionDenied   = 7
+	grpcResourceExhausted  = 8
+	grpcFailedPrecondition = 9
+	grpcUnimplemented      = 12
+	grpcInternal           = 13
+	grpcUnavailable        = 14
+	grpcUnauthenticated    = 16
+)
+
+// table is the one place that turns a kind of failure into codes.
+var table = [...]codes{
+	fault.Internal:         {http.StatusInternalServerError, http.StatusInternalServerError, grpcInternal},
+	fault.Invalid:          {http.StatusBadRequest, http.StatusBadRequest, grpcInvalidArgument},
+	fault.NotFound:         {http.StatusNotFound, http.StatusNotFound, grpcNotFound},
+	fault.TooLarge:         {http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge, grpcInvalidArgument},
+	fault.Unsupported:      {http.StatusUnsupportedMediaType, http.StatusNotImplemented, grpcUnimplemented},
+	fault.MethodNotAllowed: {http.StatusMethodNotAllowed, http.StatusMethodNotAllowed, grpcUnimplemented},
+	fault.Conflict:         {http.StatusConflict, http.StatusConflict, grpcFailedPrecondition},
+	fault.Unauthenticated:  {http.StatusUnauthorized, http.StatusUnauthorized, grpcUnauthenticated},
+	fault.Forbidden:        {http.StatusForbidden, http.StatusForbidden, grpcPermissionDenied},
+	fault.RateLimited:      {http.StatusTooManyRequests, http.StatusTooManyRequests, grpcResourceExhausted},
+	fault.Busy:             {http.StatusTooManyRequests, http.StatusTooManyRequests, grpcResourceExhausted},
+	fault.Canceled:         {statusClientClosed, statusClientClosed, grpcCanceled},
+	fault.Timeout:          {http.StatusGatewayTimeout, http.StatusGatewayTimeout, grpcDeadlineExceeded},
+	fault.Upstream:         {http.StatusBadGateway, http.StatusBadGateway, grpcInternal},
+	fault.Contract:         {http.StatusBadGateway, http.StatusBadGateway, grpcInternal},
+	fault.Unavailable:      {http.StatusServiceUnavailable, http.StatusServiceUnavailable, grpcUnavailable},
+	fault.Draining:         {http.StatusServiceUnavailable, http.StatusServiceUnavailable, grpcUnavailable},
+}
+
+// codesOf gives the codes. Input that was understood as a request but cannot be used as a picture or a row is 422, not 400, under /v1.
+func codesOf(f *fault.Error) codes {
+	if int(f.Kind) >= len(table) {
+		return table[fault.Internal]
+	}
+	c := table[f.Kind]
 	if f.Kind == fault.Invalid && (f.Code == "invalid_image" || f.Code == "invalid_row") {
-		return http.StatusUnprocessableEntity
+		c.rest = http.StatusUnprocessableEntity
 	}
-	if int(f.Kind) < len(statuses) {
-		return statuses[f.Kind]
+	return c
+}
+
+func statusOf(f *fault.Error) int { return codesOf(f).rest }
+
+// kserveCodes is the table as package kserve asks for it. text is public; retryAfter is 0 where coming again does not help.
+func kserveCodes(err error) (code kserve.Code, text string, retryAfter time.Duration) {
+	f := faultOf(err)
+	c := codesOf(f)
+	return kserve.Code{HTTP: c.kserve, GRPC: c.grpc}, f.Detail, comeAgain(f)
+}
+
+// comeAgain is the Retry-After of a failure: at least a second where another moment may be better.
+func comeAgain(f *fault.Error) time.Duration {
+	switch f.Kind {
+	case fault.RateLimited, fault.Busy, fault.Unavailable, fault.Draining:
+		return max(f.RetryAfter, time.Second)
 	}
-	return http.StatusInternalServerError
+	return f.RetryAfter
 }
 
 // problem is the body of every error: RFC 9457 with the members that the contract adds.
@@ -111,12 +153,7 @@ func newProblem(err error, requestID string) *problem {
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, problemField(field))
 	}
-	switch f.Kind {
-	case fault.RateLimited, fault.Busy, fault.Unavailable, fault.Draining:
-		p.retryAfter = max(f.RetryAfter, time.Second)
-	default:
-		p.retryAfter = f.RetryAfter
-	}
+	p.retryAfter = comeAgain(f)
 	return p
 }
 
@@ -154,18 +191,23 @@ func (s *server) fail(c *gin.Context, err error) {
 	if c.Writer.Written() {
 		return
 	}
-	writeProblem(c.Writer, c.Request, p)
+	answerFirst(c.Writer, c.Request, func() { writeProblem(c.Writer, c.Request, p) })
 }
 
-// writeProblem sends a problem document.
+// writeProblem sends a problem document; under /v2 KServe's body for errors.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
 	p.setHeaders(w.Header())
-	w.Header().Set("Content-Type", p.ContentType(""))
+	kind, document := p.ContentType(""), any(p)
+	if underKServe(r.URL.Path) {
+		kind, document = typeJSON, map[string]string{"error": p.Detail}
+	}
+	body, _ := json.Marshal(document) // strings, numbers and booleans only: cannot fail
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(p.Status)
 	if r.Method == http.MethodHead {
 		return
 	}
-	body, _ := json.Marshal(p) // strings, numbers and booleans only: cannot fail
 	_, _ = w.Write(body)
 }
 

@@ -13,10 +13,12 @@ import (
 	"io"
 	"log/slog"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +42,31 @@ type fakeRunner struct {
 	stored   map[string]bool
 	seen     map[string]bool                                                          // content, without the options
 	before   func(ctx context.Context, r *pipeline.Request) (handled bool, err error) // may be nil
+	refuse   func(ctx context.Context, model string, body int64) error                // may be nil
+	full     error                                                                    // of the decoders
+	admitted atomic.Int64                                                             // calls that were let in and have not been released
 }
+
+func (f *fakeRunner) Admit(ctx context.Context, model, _ string, body int64) (func(), error) {
+	if f.refuse != nil {
+		if err := f.refuse(ctx, model, body); err != nil {
+			return nil, err
+		}
+	}
+	f.admitted.Add(1)
+	return func() { f.admitted.Add(-1) }, nil
+}
+
+func (f *fakeRunner) Decodable() error { return f.full }
+
+// fakeProtocol answers every path with itself.
+type fakeProtocol struct{}
+
+func (fakeProtocol) HTTP(admin bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%s %s admin=%v", r.Method, r.URL, admin) })
+}
+func (p fakeProtocol) GRPCHandler(admin bool) http.Handler { return p.HTTP(admin) }
+func (fakeProtocol) ServeGRPC(net.Listener, bool) error    { return nil }
 
 func content(r *pipeline.Request) []byte {
 	switch {
@@ -228,7 +254,7 @@ func newRig(t testing.TB) *rig {
 	r := &rig{runner: &fakeRunner{stored: map[string]bool{}, seen: map[string]bool{}}, models: demoModels(), admin: &fakeAdmin{}, budget: limit.NewBytes(8 << 20), log: &bytes.Buffer{}}
 	build := buildInfo{Version: "1.2.3", Commit: "abc", Backend: "embedded"}
 	r.server = newServer(serverDeps{
-		Runner: r.runner, Models: r.models, Admin: r.admin, Bytes: r.budget, Metrics: newMetrics(build), Build: build,
+		Runner: r.runner, Models: r.models, Admin: r.admin, KServe: fakeProtocol{}, Bytes: r.budget, Metrics: newMetrics(build), Build: build,
 		Limits: httpLimits{Body: testBodyLimit, Items: testItems, Timeout: 5 * time.Second}, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Now: time.Now,
 	})
 	r.http = r.handler()

@@ -4,9 +4,7 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,6 +17,7 @@ import (
 	"triton-gateway/gateway/backend/triton"
 	"triton-gateway/gateway/cache"
 	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/limit"
 	"triton-gateway/preprocess"
@@ -36,8 +35,10 @@ type Gateway struct {
 	backend backend.Backend
 	catalog *catalog.Catalog
 	server  *server
+	kserve  late
 	public  listener
-	admin   listener // without a net.Listener where there is none
+	admin   listener     // without a net.Listener where there is none
+	grpc    net.Listener // nil where there is none
 	closers []func() error
 }
 
@@ -50,8 +51,8 @@ const (
 	headerTimeout = 5 * time.Second // for a request's header to arrive
 	idleTimeout   = 2 * time.Minute // of a connection between requests
 	maxHeader     = 64 << 10        // bytes
-	// graceful is how long requests that run when the process is asked to end may still take, beyond limits.timeout.
-	graceful = 2 * time.Second
+	mostStreams   = 256             // calls at a time on one HTTP/2 connection
+	mostInputs    = 64              // of one call over KServe v2
 )
 
 // New builds every part in the order in which they lean on each other, and listens. On an error, what was built is closed.
@@ -82,28 +83,35 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	cpu := limit.New(workers, c.Limits.Queue).Named("limits.workers")
 	bodies := limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies")
-	requests := pipeline.New(pipeline.Parts{
-		Models: g.catalog, Backend: g.backend, Cache: g.cache,
-		Engine: opencv.New(1), // OpenCV's own threads: requests run side by side instead
-		CPU:    cpu,
-		Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
-		TTL:    c.Cache.TTL,
-	})
+	work := requests{
+		Pipeline: pipeline.New(pipeline.Parts{
+			Models: g.catalog, Backend: g.backend, Cache: g.cache,
+			Engine: opencv.New(1), // OpenCV's own threads: requests run side by side instead
+			CPU:    cpu,
+			Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
+			TTL:    c.Cache.TTL,
+		}),
+		Admission: &pipeline.Admission{
+			Models: g.catalog, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
+			Unknown: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Parallel: runtime.GOMAXPROCS(0),
+		},
+		decoders: cpu,
+	}
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
 	counts := newMetrics(info)
 	counts.registry.MustRegister(collector{g.cache, cpu, bodies})
+	g.kserve = lateOf(kserve.New(kserve.Deps{
+		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Codes: kserveCodes,
+		Version: build.Version, Log: log,
+		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs},
+	}))
 	g.server = newServer(serverDeps{
-		Runner: requests, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog},
+		Runner: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve,
 		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})
-	if g.public, err = g.listen(ctx, "listen.http", c.Listen.HTTP, g.server.handler()); err != nil {
+	if err = g.listenAll(ctx); err != nil {
 		return nil, err
-	}
-	if c.Listen.Admin != "" {
-		if g.admin, err = g.listen(ctx, "listen.admin", c.Listen.Admin, g.server.adminHandler()); err != nil {
-			return nil, err
-		}
 	}
 	debug.FreeOSMemory() // loading models has left garbage that an idle process would keep
 	return g, nil
@@ -129,73 +137,7 @@ func (g *Gateway) openBackend() (backend.Backend, error) {
 	return triton.New(settings, triton.Deps{Epochs: g.cache.Records(), Log: g.log})
 }
 
-// client turns the settings into the Triton client's.
-func (t *Triton) client() (triton.Config, error) {
-	headers := map[string]string{}
-	for name, value := range t.Headers {
-		headers[name] = string(value)
-	}
-	out := triton.Config{Endpoints: t.Endpoints, MetricsEndpoints: t.Metrics, Headers: headers}
-	if t.CA == "" {
-		return out, nil
-	}
-	roots, err := authorities(t.CA)
-	if err != nil {
-		return out, fmt.Errorf("triton.ca: %w", err)
-	}
-	out.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return out, nil
-}
-
 func (g *Gateway) onClose(f func() error) { g.closers = append(g.closers, f) }
-
-func (g *Gateway) listen(ctx context.Context, setting, address string, h http.Handler) (listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return listener{}, fmt.Errorf("%s: %w; another program may be listening there: choose another address", setting, err)
-	}
-	g.onClose(func() error { _ = l.Close(); return nil }) // Serve may have closed it
-	return listener{l, &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
-	}}, nil
-}
-
-// Addr is the public listener's address: host:port.
-func (g *Gateway) Addr() string { return g.public.Addr().String() }
-
-// Run serves until ctx ends. Then readiness goes first, running requests may finish, and Run returns nil.
-func (g *Gateway) Run(ctx context.Context) error {
-	failed := make(chan error, 2)
-	servers := []listener{g.public}
-	if g.admin.Listener != nil {
-		servers = append(servers, g.admin)
-	}
-	for _, l := range servers {
-		go func() { failed <- l.server.Serve(l.Listener) }()
-	}
-	var err error
-	ended := 0
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-		ended++
-	}
-	g.server.drain()
-	g.log.Info("shutting down: running requests may finish", "at_most_ms", (g.config.Limits.Timeout + graceful).Milliseconds())
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.config.Limits.Timeout+graceful)
-	defer cancel()
-	for _, l := range servers {
-		err = errors.Join(err, l.server.Shutdown(stop))
-	}
-	for ; ended < len(servers); ended++ {
-		if e := <-failed; !errors.Is(e, http.ErrServerClosed) {
-			err = errors.Join(err, e)
-		}
-	}
-	return err
-}
 
 // Close frees everything in the mirror order of New.
 func (g *Gateway) Close() error {

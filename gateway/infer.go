@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
+	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -13,6 +14,10 @@ import (
 
 // runner is what HTTP needs of the pipeline.
 type runner interface {
+	// Admit asks, before the body is read, whether a call may come in. body is its announced size, -1 where that is not known.
+	Admit(ctx context.Context, model, version string, body int64) (release func(), err error)
+	// Decodable is nil if a picture would be decoded now, or wait for it.
+	Decodable() error
 	// Run answers one item.
 	Run(ctx context.Context, r *pipeline.Request) (*pipeline.Answer, error)
 	// Cached gives the stored answer for the picture with this SHA-256, or NotFound result_not_cached.
@@ -21,11 +26,22 @@ type runner interface {
 
 // infer answers POST .../infer: one picture, row or set of tensors, or several.
 func (s *server) infer(c *gin.Context) error {
+	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	c.Request = r
 	model, version, err := s.target(c)
 	if err != nil {
 		return err
 	}
-	call, err := s.readCall(c.Writer, c.Request)
+	release, err := s.admit(r, model, version)
+	if err != nil {
+		return err
+	}
+	defer release()
+	call, err := s.readCall(c.Writer, r)
 	if err != nil {
 		return err
 	}
@@ -33,8 +49,24 @@ func (s *server) infer(c *gin.Context) error {
 	return s.answer(c, call, model, version)
 }
 
+// admit asks for a place, before the body is read. What is larger than any body may be is refused by who would read it.
+func (s *server) admit(r *http.Request, model, version string) (release func(), err error) {
+	if m, err := s.models.Lookup(model); err == nil && m.Spec != nil && m.Spec.Preprocess != nil {
+		if err := s.runner.Decodable(); err != nil {
+			return nil, err
+		}
+	}
+	return s.runner.Admit(r.Context(), model, version, min(r.ContentLength, s.limits.Body))
+}
+
 // inferRow answers GET .../infer: one row in the query.
 func (s *server) inferRow(c *gin.Context) error {
+	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	c.Request = r
 	name, version, err := s.target(c)
 	if err != nil {
 		return err
@@ -47,10 +79,15 @@ func (s *server) inferRow(c *gin.Context) error {
 		c.Writer.Header().Set("Allow", "POST")
 		return fault.New(fault.MethodNotAllowed, "method_not_allowed", "GET is for models that take rows; send POST with %s", accepted)
 	}
-	call, err := readRow(c.Request, model.Spec.Input.Columns)
+	call, err := readRow(r, model.Spec.Input.Columns)
 	if err != nil {
 		return err
 	}
+	release, err := s.admit(r, name, version)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return s.answer(c, call, name, version)
 }
 

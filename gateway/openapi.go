@@ -70,7 +70,8 @@ type kserveInput struct {
 func describeByHand(doc *huma.OpenAPI) {
 	r := doc.Components.Schemas
 	schema := func(v any) *huma.Schema { return r.Schema(reflect.TypeOf(v), true, "") }
-	doc.Info.Description = "Pictures and rows in, labels, boxes and values out. Errors are problem documents (RFC 9457) with stable codes."
+	doc.Info.Description = "Pictures and rows in, labels, boxes and values out. Errors are problem documents (RFC 9457) with stable codes. " +
+		"KServe v2 (the Open Inference Protocol) is served under /v2 and over gRPC; its own document describes it."
 	doc.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
 	doc.Tags = []*huma.Tag{{Name: "infer"}, {Name: "models"}, {Name: "routes"}, {Name: "stats"}, {Name: "admin"}, {Name: "health"}}
 	problemSchema := schema(problem{})
@@ -83,7 +84,7 @@ func describeByHand(doc *huma.OpenAPI) {
 		OperationID: "result-by-digest", Method: http.MethodGet, Path: "/v1/models/{model}/results/{sha256}", Tags: []string{"infer"},
 		Summary:     "The stored answer for a picture, by its digest",
 		Description: "What infer would answer for the picture with this SHA-256, if that is stored; otherwise 404 result_not_cached, and the picture has to be sent.",
-		Parameters:  append([]*huma.Param{inPath("model", "Name of the model"), inPath("sha256", "SHA-256 of the picture's bytes, 64 hexadecimal digits")}, optionParams()...),
+		Parameters:  append([]*huma.Param{inPath("model", "Name of the model"), inPath("sha256", "SHA-256 of the picture's bytes, 64 hexadecimal digits"), timeoutParam()}, optionParams()...),
 		Responses:   map[string]*huma.Response{"200": answered("The stored answer", schema(inferAnswer{})), "304": {Description: "The answer that If-None-Match names still holds"}},
 	}, problemSchema, 400, 404, 503)
 	add(doc, &huma.Operation{
@@ -113,7 +114,7 @@ func inferByPost(path string, schema func(any) *huma.Schema) *huma.Operation {
 	}
 	op := &huma.Operation{
 		OperationID: "infer", Method: http.MethodPost, Path: path, Tags: []string{"infer"},
-		Summary: "Ask a model", Parameters: append(target(path), optionParams()...),
+		Summary: "Ask a model", Parameters: append(append(target(path), optionParams()...), timeoutParam()),
 		Description: "One picture as the whole body or as a form, several pictures as a form, pictures or rows as JSON, tensors as KServe v2 JSON. " +
 			"Options are taken from the query, from fields of the form, and from members of the JSON body; the same option with two values is an error. " +
 			"Several items are answered in order, each with its result or its error.",
@@ -142,7 +143,7 @@ func inferByGet(path string, schema func(any) *huma.Schema) *huma.Operation {
 		OperationID: "infer-row", Method: http.MethodGet, Path: path, Tags: []string{"infer"},
 		Summary:     "Ask a model that takes rows",
 		Description: "One row in the query, a parameter for each column. Browsers and CDNs may keep the answer.",
-		Parameters: append(append(target(path), optionParams()...), &huma.Param{Name: "columns", In: "query", Style: "form", Explode: ptr(true),
+		Parameters: append(append(target(path), optionParams()...), timeoutParam(), &huma.Param{Name: "columns", In: "query", Style: "form", Explode: ptr(true),
 			Description: "The columns of the model, each a parameter of its own name",
 			Schema:      &huma.Schema{Type: "object", AdditionalProperties: &huma.Schema{Type: "string"}},
 			Example:     map[string]any{"sepal_length": "5.1", "sepal_width": "3.5", "petal_length": "1.4", "petal_width": "0.2"}}),
@@ -153,6 +154,13 @@ func inferByGet(path string, schema func(any) *huma.Schema) *huma.Operation {
 		op.OperationID = "infer-row-version"
 	}
 	return op
+}
+
+// timeoutParam is the caller's deadline.
+func timeoutParam() *huma.Param {
+	return &huma.Param{Name: headerRequestTimeout, In: "header", Example: "1.5",
+		Description: "How long the caller waits: seconds, or a time such as 300ms. limits.timeout is the most",
+		Schema:      &huma.Schema{Type: "string"}}
 }
 
 // add puts an operation into the document, with a problem document for each status and the headers that all answers have.

@@ -12,6 +12,11 @@ import (
 
 // byDigest answers GET .../results/{sha256}: what infer would answer for the picture with that digest, if it is stored.
 func (s *server) byDigest(c *gin.Context) error {
+	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	model, version, err := s.target(c)
 	if err != nil {
 		return err
@@ -25,12 +30,12 @@ func (s *server) byDigest(c *gin.Context) error {
 		return badOption("path.sha256", "the digest is the SHA-256 of the picture's bytes in 64 hexadecimal digits")
 	}
 	call := &call{}
-	if err := call.query(c.Request); err != nil {
+	if err := call.query(r); err != nil {
 		return err
 	}
 	request := pipeline.Request{Model: model, Version: version, ID: requestID(c), Options: call.opts.post}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.limits.Timeout)
-	defer cancel()
+	ctx, stop := context.WithTimeout(r.Context(), s.limits.Timeout)
+	defer stop()
 	a, err := s.runner.Cached(ctx, &request, digest)
 	if err != nil {
 		return call.locate(err, 0)

@@ -19,6 +19,7 @@ type serverDeps struct {
 	Runner  runner
 	Models  modelSource
 	Admin   administrator
+	KServe  protocol
 	Bytes   byteBudget // of all bodies in memory at the same time
 	Metrics *metrics
 	Limits  httpLimits
@@ -54,6 +55,7 @@ type server struct {
 	runner   runner
 	models   modelSource
 	admin    administrator
+	kserve   protocol
 	bodies   *bodyPool
 	metrics  *metrics
 	stats    *stats
@@ -70,6 +72,7 @@ func newServer(d serverDeps) *server {
 		runner:  d.Runner,
 		models:  d.Models,
 		admin:   d.Admin,
+		kserve:  d.KServe,
 		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes},
 		metrics: d.Metrics,
 		stats:   newStats(d.Now()),
@@ -103,7 +106,18 @@ func (s *server) engine() *gin.Engine {
 }
 
 // handler serves the public listener.
-func (s *server) handler() http.Handler { return s.chain(s.publicRoutes()) }
+func (s *server) handler() http.Handler { return s.parting(s.chain(s.publicRoutes())) }
+
+// parting closes each connection with its next answer once this gateway is going away. Connections between two requests are left alone: closing
+// one may cross with a request that the client has sent.
+func (s *server) parting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // publicRoutes is the table of the public listener's routes.
 func (s *server) publicRoutes() *gin.Engine {
@@ -123,6 +137,7 @@ func (s *server) publicRoutes() *gin.Engine {
 	s.registerStats(api)
 	document := s.document(api)
 
+	s.mountKServe(e, false)
 	e.DELETE("/v1/cache", s.handle(s.adminOnly))
 	e.POST("/v1/reload", s.handle(s.adminOnly))
 
@@ -140,6 +155,7 @@ func (s *server) publicRoutes() *gin.Engine {
 func (s *server) adminHandler() http.Handler {
 	e := s.engine()
 	s.registerAdmin(s.typedAPI(e))
+	s.mountKServe(e, true)
 	e.GET("/livez", s.live)
 	e.GET("/readyz", s.handle(s.ready))
 	e.GET("/metrics", s.scrape())
@@ -155,7 +171,7 @@ func (s *server) adminHandler() http.Handler {
 	for _, name := range []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"} {
 		e.GET("/debug/pprof/"+name, gin.WrapH(pprof.Handler(name)))
 	}
-	return s.chain(e)
+	return s.parting(s.chain(e))
 }
 
 func (s *server) scrape() gin.HandlerFunc {

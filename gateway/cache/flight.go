@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -55,12 +56,35 @@ func newFlights(timeout time.Duration, log *slog.Logger) *flights {
 	return &flights{log: log, timeout: timeout, running: map[Key]*flight{}}
 }
 
-// do gives the result of the key's flight. It returns early when ctx ends or the flight's deadline passes.
+// do gives the result of the key's flight. It returns early when ctx ends or the flight's deadline passes. A flight has the deadline of the
+// caller that began it; one who joined it, and has more time, begins another when that has passed.
 func (fs *flights) do(ctx context.Context, key Key, how sharing, run work) ([]byte, Outcome, error) {
-	if ctx.Err() != nil {
-		return nil, Outcome{}, ended(ctx)
+	for {
+		if ctx.Err() != nil {
+			return nil, Outcome{}, ended(ctx)
+		}
+		f, follower := fs.board(ctx, key, how, run)
+		landed := fs.wait(ctx, f)
+		switch {
+		case landed && f.err == nil && follower:
+			fs.joined.Add(1)
+			return f.value, Outcome{Hit: true, Detail: "shared"}, nil
+		case landed && f.err == nil:
+			return f.value, f.outcome, nil
+		case ctx.Err() != nil && !landed:
+			return nil, Outcome{}, ended(ctx)
+		case follower && errors.Is(f.ctx.Err(), context.DeadlineExceeded):
+			continue
+		case landed:
+			return nil, Outcome{}, f.err
+		}
+		return nil, Outcome{}, fault.New(fault.Timeout, "deadline_exceeded",
+			"the answer took longer than the request allows, at most %v; raise limits.timeout if the model needs it", fs.timeout)
 	}
-	f, follower := fs.board(ctx, key, how, run)
+}
+
+// wait gives true when the flight has landed, and false, after leaving it, when ctx or the flight's time is over first.
+func (fs *flights) wait(ctx context.Context, f *flight) bool {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
@@ -68,22 +92,11 @@ func (fs *flights) do(ctx context.Context, key Key, how sharing, run work) ([]by
 	}
 	select {
 	case <-f.done: // the result goes first, whatever else has ended
+		return true
 	default:
 		fs.leave(f)
-		if ctx.Err() != nil {
-			return nil, Outcome{}, ended(ctx)
-		}
-		return nil, Outcome{}, fault.New(fault.Timeout, "deadline_exceeded",
-			"the answer took longer than %v; raise cache.flight_timeout if the model needs it", fs.timeout)
+		return false
 	}
-	if f.err != nil {
-		return nil, Outcome{}, f.err
-	}
-	if follower {
-		fs.joined.Add(1)
-		return f.value, Outcome{Hit: true, Detail: "shared"}, nil
-	}
-	return f.value, f.outcome, nil
 }
 
 // board joins the key's flight or starts one.
@@ -98,7 +111,11 @@ func (fs *flights) board(ctx context.Context, key Key, how sharing, run work) (f
 	}
 	f = &flight{key: key, parent: within, waiters: 1, done: make(chan struct{})}
 	values := context.WithValue(context.WithoutCancel(ctx), flightKey{}, f)
-	f.ctx, f.cancel = context.WithTimeout(values, fs.timeout)
+	deadline := time.Now().Add(fs.timeout)
+	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
+		deadline = own // goes down to the backend with every call
+	}
+	f.ctx, f.cancel = context.WithDeadline(values, deadline)
 	if other == nil && how != private {
 		fs.running[key] = f
 	}
@@ -163,10 +180,7 @@ func (fs *flights) underway() int {
 	return fs.count
 }
 
-// ended turns the end of a caller's context into a kind of failure; errors.Is still finds the context's own error.
+// ended is the failure of a caller whose context ends first.
 func ended(ctx context.Context) error {
-	if err := ctx.Err(); err != context.Canceled {
-		return fault.New(fault.Timeout, "deadline_exceeded", "the request's deadline passed before its answer was ready; allow more time").Wrap(err)
-	}
-	return fault.New(fault.Canceled, "client_closed", "the caller left before the answer was ready").Wrap(ctx.Err())
+	return fault.Ended(ctx.Err(), "before the answer was ready")
 }

@@ -141,7 +141,7 @@ func TestFlightDeadline(t *testing.T) {
 		deaf := func(context.Context) ([]byte, Outcome, error) { <-release; return nil, Outcome{}, nil } // does not look at its context
 		start := time.Now()
 		_, _, err := fs.do(t.Context(), key, share, deaf)
-		if fault.KindOf(err) != fault.Timeout || !strings.Contains(err.Error(), "cache.flight_timeout") || time.Since(start) != time.Minute {
+		if fault.KindOf(err) != fault.Timeout || !strings.Contains(err.Error(), "limits.timeout") || time.Since(start) != time.Minute {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		if value, _, err := fs.do(t.Context(), key, share, answer("new")); string(value) != "new" || err != nil {

@@ -2,19 +2,173 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"time"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/fault"
 )
 
-// Admit asks, before a body is read, whether a call of the model may come in. body is its announced size in bytes, -1 where that is not
-// known. The caller has to call release when the call has ended.
+// Admission decides, before a body is read, whether a call may come in: what would be turned away, or could not end in time, is not worth
+// reading. It bounds the calls of one model and the bytes of their bodies, so that one model's load leaves room for the others.
 //
-// Errors: Busy queue_full with RetryAfter, NotFound, Unavailable, Timeout where the time that is left cannot suffice.
-func (p *Pipeline) Admit(ctx context.Context, model, version string, body int64) (release func(), err error) {
-	if g, ok := p.Backend.(backend.Gate); ok {
-		if err := g.Full(ctx, model, version); err != nil {
+// All fields are needed. It is safe for concurrent use.
+type Admission struct {
+	Models  Models
+	Backend backend.Backend
+	Items   int           // calls of one model at a time, those that wait included
+	Bytes   int64         // of the bodies of one model's calls
+	Unknown int64         // what a body counts for whose size is not announced, in bytes
+	Timeout time.Duration // what a call may take whose context has no deadline
+	// Parallel is how many calls run side by side at least, without one making the other slower.
+	Parallel int
+
+	lanes sync.Map // model name -> *lane; of models that exist
+}
+
+// Admit asks whether a call of the model may come in. body is its announced size in bytes, -1 where that is not known. The caller has to call
+// release when the call has ended; calling it again does nothing. That no server can be reached is no reason to refuse: stored answers are
+// still given.
+//
+// Errors: Busy queue_full with RetryAfter, TooLarge body_too_large, NotFound, Unavailable where the model is not ready, Timeout where the
+// backend says so.
+func (a *Admission) Admit(ctx context.Context, model, version string, body int64) (release func(), err error) {
+	m, err := a.Models.Lookup(model)
+	if err != nil {
+		return nil, err
+	}
+	v, err := m.Resolve(version)
+	if err != nil {
+		return nil, err
+	}
+	if body < 0 {
+		body = a.Unknown
+	}
+	if body > a.Bytes {
+		return nil, fault.New(fault.TooLarge, "body_too_large", "the body is larger than all bodies of one model may be together, %d bytes; send less, or raise limits.model_bytes", a.Bytes).
+			At("body", "too large")
+	}
+	if g, ok := a.Backend.(backend.Gate); ok {
+		if err := g.Full(ctx, m.Name, v.Number); err != nil && fault.KindOf(err) != fault.Unavailable {
 			return nil, err
 		}
 	}
-	return func() {}, nil
+	l, ok := a.lanes.Load(m.Name)
+	if !ok {
+		l, _ = a.lanes.LoadOrStore(m.Name, &lane{})
+	}
+	return l.(*lane).enter(ctx, a, m.Name, body)
+}
+
+// Load is what one model's calls are at one moment.
+type Load struct {
+	Model   string
+	Calls   int           // under way, those that wait included
+	Bytes   int64         // of their bodies
+	Refused uint64        // since the start
+	Hold    time.Duration // smoothed time that a call takes; 0: none ended yet
+}
+
+// Loads gives the load of every model that was asked for, in no order.
+func (a *Admission) Loads() (list []Load) {
+	a.lanes.Range(func(name, value any) bool {
+		l := value.(*lane)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		list = append(list, Load{name.(string), l.running, l.bytes, l.refused, l.hold})
+		return true
+	})
+	return list
+}
+
+const (
+	smoothing  = 8               // each call that ended counts for an eighth
+	learning   = 8               // calls that have to end before an estimate is trusted
+	longest    = 5 * time.Minute // RetryAfter at most
+	firstGuess = time.Second     // RetryAfter while no call has ended
+)
+
+// lane is the calls of one model.
+type lane struct {
+	mu      sync.Mutex
+	running int
+	bytes   int64
+	ended   uint64
+	refused uint64
+	hold    time.Duration // smoothed time from enter to release: it contains the waiting
+	beside  float64       // smoothed number of calls under way when those that ended came, themselves included
+}
+
+func (l *lane) enter(ctx context.Context, a *Admission, model string, body int64) (func(), error) {
+	start, left := time.Now(), a.Timeout
+	if deadline, limited := ctx.Deadline(); limited {
+		left = max(deadline.Sub(start), 0)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch expected := l.expected(a.Parallel); {
+	case l.running >= a.Items:
+		return nil, l.busy(l.retryAfter(), "%d calls of model %q are at work or wait already; come again later or raise limits.model_items", l.running, model)
+	case body > a.Bytes-l.bytes:
+		return nil, l.busy(l.retryAfter(), "the calls of model %q that are at work hold %d bytes already; come again later or raise limits.model_bytes", model, l.bytes)
+	case l.running > 0 && l.ended >= learning && expected > left:
+		return nil, l.busy(min(expected-left, longest), "%d calls of model %q are at work or wait already: this one would take about %v, and %v are left; come again later or allow more time",
+			l.running, model, rounded(expected), rounded(left))
+	}
+	l.running++
+	l.bytes += body
+	beside, done := l.running, false
+	return func() {
+		took := time.Since(start)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if done {
+			return
+		}
+		done = true
+		l.running--
+		l.bytes -= body
+		l.learn(max(took, 1), float64(beside))
+	}, nil
+}
+
+func (l *lane) learn(took time.Duration, beside float64) {
+	if l.ended == 0 {
+		l.hold, l.beside = took, beside
+	}
+	l.ended++
+	l.hold += (took - l.hold) / smoothing
+	l.beside += (beside - l.beside) / smoothing
+}
+
+// expected is how long a call would take that comes now: as long as the last ones, and longer by as much as there are more calls under way than
+// they found, or than run side by side. It needs mu.
+func (l *lane) expected(parallel int) time.Duration {
+	crowd := float64(l.running+1) / max(l.beside, float64(parallel), 1)
+	return time.Duration(min(float64(l.hold)*max(crowd, 1), float64(24*time.Hour)))
+}
+
+// retryAfter is when most of those who are here now have gone. It needs mu.
+func (l *lane) retryAfter() time.Duration {
+	if l.ended == 0 {
+		return firstGuess
+	}
+	return min(l.expected(1), longest)
+}
+
+// busy counts and makes a refusal. It needs mu.
+func (l *lane) busy(after time.Duration, format string, args ...any) error {
+	l.refused++
+	return fault.New(fault.Busy, "queue_full", "%s", fmt.Sprintf(format, args...)).After(after)
+}
+
+// rounded is a time in three digits, for people.
+func rounded(d time.Duration) time.Duration {
+	for unit := time.Second; unit > time.Microsecond; unit /= 10 {
+		if d >= 100*unit {
+			return d.Round(unit)
+		}
+	}
+	return d.Round(time.Microsecond)
 }

@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -101,6 +102,15 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Internal
+}
+
+// Ended makes the failure that err is, which is a context's: Canceled client_closed, or Timeout deadline_exceeded. when completes the public text,
+// such as "while the request waited for its turn". errors.Is still finds err.
+func Ended(err error, when string) *Error {
+	if errors.Is(err, context.Canceled) {
+		return New(Canceled, "client_closed", "the caller left %s", when).Wrap(err)
+	}
+	return New(Timeout, "deadline_exceeded", "the deadline passed %s; allow more time or come again later", when).Wrap(err)
 }
 
 // Retryable reports whether the same request may succeed later.

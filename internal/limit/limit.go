@@ -63,11 +63,9 @@ func (l *Limiter) Acquire(ctx context.Context) (release func(), waited time.Dura
 		return l.release(), 0, nil
 	}
 	if l.line.length >= l.queue {
-		l.refused++
-		running, waiting, after := l.running, l.line.length, l.retryAfter()
+		err := l.refuse()
 		l.mu.Unlock()
-		return nil, 0, fault.New(fault.Busy, "queue_full", "%d at work and %d waiting already; come again later or raise %s",
-			running, waiting, l.setting).After(after)
+		return nil, 0, err
 	}
 	w := l.line.join(1)
 	l.mu.Unlock()
@@ -86,6 +84,22 @@ func (l *Limiter) Acquire(ctx context.Context) (release func(), waited time.Dura
 		l.admit()
 	}
 	return nil, time.Since(start), ended(ctx)
+}
+
+// Full is nil if Acquire would give a place or a place in line now; otherwise the error that it would give, counted as a refusal.
+func (l *Limiter) Full() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running < l.capacity || l.line.length < l.queue {
+		return nil
+	}
+	return l.refuse()
+}
+
+// refuse needs mu.
+func (l *Limiter) refuse() error {
+	l.refused++
+	return fault.New(fault.Busy, "queue_full", "%d at work and %d waiting already; come again later or raise %s", l.running, l.line.length, l.setting).After(l.retryAfter())
 }
 
 // Stats gives the present figures.
@@ -131,10 +145,7 @@ func (l *Limiter) retryAfter() time.Duration {
 	return time.Duration(min(float64(l.hold)*rounds, float64(longest)))
 }
 
-// ended turns the end of a context into a kind of failure; errors.Is still finds the context's own error.
+// ended is the failure of a caller whose context ends before its turn.
 func ended(ctx context.Context) error {
-	if err := ctx.Err(); err != context.Canceled {
-		return fault.New(fault.Timeout, "deadline_exceeded", "the deadline passed while the request waited for its turn; allow more time or come again later").Wrap(err)
-	}
-	return fault.New(fault.Canceled, "client_closed", "the caller left while the request waited for its turn").Wrap(ctx.Err())
+	return fault.Ended(ctx.Err(), "while the request waited for its turn")
 }

@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// graceful is how long requests that run when the process is asked to end may still take, beyond limits.timeout.
+	graceful = 2 * time.Second
+	// settling is how long connections that are being made at the end may take until they can be accepted: a few round trips.
+	settling = 200 * time.Millisecond
+)
+
+// listenAll takes all addresses.
+func (g *Gateway) listenAll(ctx context.Context) (err error) {
+	c := &g.config.Listen
+	if g.public, err = g.listenHTTP(ctx, "listen.http", c.HTTP, g.server.handler()); err != nil {
+		return err
+	}
+	if c.GRPC != "" {
+		if g.grpc, err = g.listen(ctx, "listen.grpc", c.GRPC); err != nil {
+			return err
+		}
+	}
+	if c.Admin == "" {
+		return nil
+	}
+	if g.admin, err = g.listenHTTP(ctx, "listen.admin", c.Admin, withGRPC(g.kserve.GRPCHandler(true), g.server.adminHandler())); err != nil {
+		return err
+	}
+	g.admin.server.Protocols = new(http.Protocols)
+	g.admin.server.Protocols.SetHTTP1(true)
+	g.admin.server.Protocols.SetUnencryptedHTTP2(true)
+	return nil
+}
+
+func (g *Gateway) listenHTTP(ctx context.Context, setting, address string, h http.Handler) (listener, error) {
+	l, err := g.listen(ctx, setting, address)
+	if err != nil {
+		return listener{}, err
+	}
+	return listener{l, &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+func (g *Gateway) listen(ctx context.Context, setting, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; another program may be listening there: choose another address", setting, err)
+	}
+	g.onClose(func() error { _ = l.Close(); return nil }) // Serve may have closed it
+	return l, nil
+}
+
+// Addr is the public listener's address: host:port.
+func (g *Gateway) Addr() string { return g.public.Addr().String() }
+
+// Run serves until ctx ends. Then readiness goes first, requests are still taken for listen.drain, running ones may finish, and Run returns nil.
+func (g *Gateway) Run(ctx context.Context) error {
+	var serve []func() error
+	servers := []listener{g.public}
+	if g.admin.Listener != nil {
+		servers = append(servers, g.admin)
+	}
+	for _, l := range servers {
+		serve = append(serve, func() error { return l.server.Serve(l.Listener) })
+	}
+	if g.grpc != nil {
+		serve = append(serve, func() error { return g.kserve.ServeGRPC(g.grpc, false) })
+	}
+	failed := make(chan error, len(serve))
+	for _, s := range serve {
+		go func() { failed <- s() }()
+	}
+	var err error
+	ended := 0
+	select {
+	case <-ctx.Done():
+		g.drain()
+	case err = <-failed:
+		ended++
+	}
+	err = errors.Join(err, g.shutdown(context.WithoutCancel(ctx), servers))
+	for ; ended < len(serve); ended++ {
+		if e := <-failed; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// drain says that this gateway is going away, and goes on serving until load balancers had the time to notice. In that time every answer closes its
+// connection, so that clients who keep theirs find another gateway between two requests. Then nobody new is let in.
+func (g *Gateway) drain() {
+	g.server.drain()
+	g.kserve.Drain()
+	delay := g.config.Listen.Drain
+	g.log.Info("shutting down: not ready any more, requests are still taken", "for_ms", delay.Milliseconds())
+	if delay <= 0 {
+		return
+	}
+	time.Sleep(delay)
+	// Closing a listener breaks the connections that wait to be accepted, and their clients may have sent a request already. So connections are
+	// kept from beginning first, and those that have begun are accepted.
+	for _, l := range []net.Listener{g.public.Listener, g.admin.Listener, g.grpc} {
+		if l == nil {
+			continue
+		}
+		if err := refuseNew(l); err != nil {
+			g.log.Debug("new connections cannot be kept from the last moment", "error", err)
+		}
+	}
+	time.Sleep(settling)
+}
+
+// shutdown lets running requests finish, all servers side by side.
+func (g *Gateway) shutdown(ctx context.Context, servers []listener) error {
+	g.server.drain()
+	g.kserve.Drain()
+	most := g.config.Limits.Timeout + graceful
+	g.log.Info("shutting down: running requests may finish", "at_most_ms", most.Milliseconds())
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	ends := []func(context.Context) error{g.kserve.Shutdown}
+	for _, l := range servers {
+		ends = append(ends, l.server.Shutdown)
+	}
+	errs := make([]error, len(ends))
+	var all sync.WaitGroup
+	for i, end := range ends {
+		all.Go(func() { errs[i] = end(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
