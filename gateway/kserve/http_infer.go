@@ -1,0 +1,113 @@
+package kserve
+
+import (
+	"context"
+
+	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/fault"
+	"triton-gateway/tensor"
+)
+
+// inferTensors answers POST .../infer. What can be refused without the body is refused before it is read.
+func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
+	c.early = true
+	t, err := h.target(c.model)
+	if err != nil {
+		return err
+	}
+	c.known = true
+	if _, err := t.Resolve(c.version); err != nil {
+		return err
+	}
+	if t.config.Decoupled {
+		return fault.New(fault.Unsupported, "unsupported_model", "HTTP end point doesn't support models with decoupled transaction policy; call the model over gRPC, with ModelStreamInfer")
+	}
+	release, err := h.Runner.Admit(ctx, t.Name, c.version, c.r.ContentLength)
+	if err != nil {
+		return err
+	}
+	defer release()
+	memory, room, err := h.body(ctx, c, c.r)
+	if err != nil {
+		return err
+	}
+	c.early = false
+	defer memory.Release()
+	q, request, err := h.read(c, &t, memory, room)
+	if err != nil {
+		return err
+	}
+	passed, err := h.infer(ctx, request)
+	if err != nil {
+		return err
+	}
+	return h.answer(c, q, passed)
+}
+
+// read makes the request that a body holds.
+func (h *httpSide) read(c *httpCall, t *target, memory *lease, room []byte) (*jsonRequest, *backend.Request, error) {
+	q := &jsonRequest{limits: h.Limits, lease: memory}
+	request := &backend.Request{Model: c.model, Version: c.version, Memory: memory}
+	text, blobs, bare, err := splitBody(c.r.Header[headerLength], room[rawRoom:])
+	if err != nil {
+		return nil, nil, err
+	}
+	if bare {
+		input, err := rawInput(t.config, c.model, room)
+		if err != nil {
+			return nil, nil, err
+		}
+		q.binary, request.Inputs = true, []tensor.Tensor{input}
+		return q, request, nil
+	}
+	q.b = text
+	if err := q.parse(); err != nil {
+		return nil, nil, err
+	}
+	if err := bindBlobs(q.inputs, blobs, c.model); err != nil {
+		return nil, nil, err
+	}
+	if err := checkParams(q.params); err != nil {
+		return nil, nil, err
+	}
+	if err := q.outputsFit(t); err != nil {
+		return nil, nil, err
+	}
+	request.ID, request.Params = q.id, q.params
+	request.Inputs, request.Outputs = tensorsOf(q.inputs), outputsOf(q.outputs)
+	return q, request, nil
+}
+
+// outputsFit refuses, before the model runs, outputs that could not be sent as they are asked for.
+func (q *jsonRequest) outputsFit(t *target) error {
+	for i := range t.config.Outputs {
+		o := &t.config.Outputs[i]
+		if (o.DType == tensor.FP16 || o.DType == tensor.BF16) && !q.asBinary(o.Name) && q.asked(o.Name) {
+			return noHalfs(o.Name, o.DType)
+		}
+	}
+	return nil
+}
+
+// asked reports whether an output comes with the answer.
+func (q *jsonRequest) asked(name string) bool {
+	return len(q.outputs) == 0 || q.wantedOutput(name) != nil
+}
+
+// asBinary reports whether an output is to come as binary data. As in Triton, the request's binary_data_output counts for outputs that it does
+// not name; one that is named without binary_data comes as JSON.
+func (q *jsonRequest) asBinary(name string) bool {
+	if o := q.wantedOutput(name); o != nil {
+		return o.binary
+	}
+	return q.binary
+}
+
+func (q *jsonRequest) wantedOutput(name string) *askedOutput {
+	for i := range q.outputs {
+		if q.outputs[i].Name == name {
+			return &q.outputs[i]
+		}
+	}
+	return nil
+}
