@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"tensor":                       {},
 	"tritonpb":                     {},
 	"internal/tritontest":          {"tritonpb", "tensor", "internal/..."},
+	"internal/load":                {"tritonpb", "tensor", "internal/..."},
 	"internal/...":                 {"internal/..."},
 	"bench/...":                    {"gateway/...", "preprocess/...", "tensor", "tritonpb", "internal/..."},
 	"e2e/...":                      {"internal/..."},
@@ -52,7 +53,7 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":          {"cli"},
 	"github.com/prometheus/client_golang": {"gateway"},
 	"go.opentelemetry.io":                 {"gateway/telemetry"},
-	"google.golang.org/protobuf":          {"gateway/kserve", "modelconfig", "gateway/backend/triton", "gateway/backend/embedded/ort", "tritonpb", "internal/tritontest", "bench/..."},
+	"google.golang.org/protobuf":          {"gateway/kserve", "modelconfig", "gateway/backend/triton", "gateway/backend/embedded/ort", "tritonpb", "internal/tritontest", "internal/load", "bench/..."},
 }
 
 type goPackage struct {
