@@ -66,11 +66,18 @@ type Engine struct {
 	life   sync.RWMutex   // held for reading by every Infer, for writing by Close
 	closed bool
 
-	mu     sync.Mutex // guards models
+	mu     sync.Mutex // guards the rest, and every start of work
 	models map[string]*model
+	off    map[string]bool // unloaded by name
 }
 
-var _ backend.Backend = (*Engine)(nil)
+var (
+	_ backend.Backend    = (*Engine)(nil)
+	_ backend.Streamer   = (*Engine)(nil)
+	_ backend.Teller     = (*Engine)(nil)
+	_ backend.Controller = (*Engine)(nil)
+	_ backend.Gate       = (*Engine)(nil)
+)
 
 // New loads every model of the repository and then watches the folder. A model that cannot be loaded is logged and shown by
 // Index; it does not keep the engine from starting. Errors are fault.Unavailable: no such folder, or no usable library (the cause
@@ -104,7 +111,7 @@ func newEngine(c Config, open func([]byte, ort.Options) (session, error)) *Engin
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	e := &Engine{config: c, log: c.Log, open: open, models: map[string]*model{},
+	e := &Engine{config: c, log: c.Log, open: open, models: map[string]*model{}, off: map[string]bool{},
 		threads: semaphore.NewWeighted(int64(c.Threads)), loads: make(chan struct{}, c.Threads)}
 	e.shown.Store(&map[string]*shown{})
 	e.base, e.cancel = context.WithCancel(context.Background())
@@ -116,7 +123,9 @@ func (e *Engine) Library() (path, version string) { return e.library.Path(), e.l
 
 // Close stops the watcher, ends running inferences and frees every session. Later calls of Infer answer fault.Unavailable.
 func (e *Engine) Close() error {
-	e.cancel()
+	e.mu.Lock()
+	e.cancel() // from here on nothing starts work
+	e.mu.Unlock()
 	e.work.Wait()
 	e.life.Lock()
 	defer e.life.Unlock()

@@ -46,6 +46,7 @@ func lookAt(dir string) look {
 		l.config = stamp(info)
 	}
 	all.WriteString(l.config)
+	stampFiles(&all, dir) // labels
 	versions, err := modelconfig.Versions(dir)
 	if err != nil {
 		fmt.Fprintf(&all, "\n%v", err)
@@ -58,6 +59,19 @@ func lookAt(dir string) look {
 	}
 	l.all = all.String()
 	return l
+}
+
+// stampFiles stamps the files of a folder, without those of folders below it.
+func stampFiles(b *strings.Builder, dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		if entry.IsDir() {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(dir, entry.Name())); err == nil && info.Mode().IsRegular() {
+			fmt.Fprintf(b, "\n%q %s", entry.Name(), stamp(info))
+		}
+	}
 }
 
 // maxDepth bounds the folders below a version folder that are looked at: weights may lie in folders of their own.

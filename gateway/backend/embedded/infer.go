@@ -4,42 +4,81 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/backend/embedded/ort"
 	"triton-gateway/internal/fault"
+	"triton-gateway/tensor"
 )
 
 // Infer runs one model. At most as many runs of a version go on at the same time as its instance groups say, and at most as
-// many threads run as Config.Threads says; others wait in the order in which they came, until their ctx ends.
+// many threads run as Config.Threads says; others wait in the order in which they came, until their ctx ends. A call that could not be
+// answered in the time that ctx has left is refused at once, and so is one that finds maxWaiting others waiting.
 //
 // When ctx ends while the model runs, Infer returns after the operator that is being computed: until then ONNX Runtime reads the
 // request's tensors.
 func (e *Engine) Infer(ctx context.Context, r *backend.Request) (*backend.Response, error) {
 	e.life.RLock()
 	defer e.life.RUnlock()
-	run, err := e.find(r.Model, r.Version)
+	run, labels, err := e.find(r.Model, r.Version)
 	if err != nil {
 		return nil, err
 	}
 	defer run.release()
-	p, err := newPlan(run, r)
+	if err := backend.Check(run.config, r); err != nil {
+		return nil, err
+	}
+	t := times{arrived: time.Now()}
+	outputs, err := e.turn(ctx, run, r, labels, &t)
 	if err != nil {
+		run.stats.fail(t.arrived)
+		return nil, err
+	}
+	t.done = time.Now()
+	run.stats.success(&t, backend.Batch(run.config, r))
+	return &backend.Response{Version: r.Version, Epoch: run.epoch, Outputs: outputs}, nil
+}
+
+// Stream gives the one answer of Infer as the last of a stream: no model of this engine is decoupled. See backend.Streamer.
+func (e *Engine) Stream(ctx context.Context, r *backend.Request, emit func(*backend.Response) error) error {
+	response, err := e.Infer(ctx, r)
+	if err != nil {
+		return err
+	}
+	response.Params = map[string]any{"triton_final_response": true}
+	return emit(response)
+}
+
+// turn waits for a place and for threads, and runs the request.
+func (e *Engine) turn(ctx context.Context, run *loaded, r *backend.Request, labels map[string][]string, t *times) ([]tensor.Tensor, error) {
+	if err := run.hopeless(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.base, cancel)()
-	select {
-	case run.slots <- struct{}{}:
-		defer func() { <-run.slots }()
-	case <-ctx.Done():
+	leave, _, err := run.line.Acquire(ctx)
+	switch {
+	case fault.KindOf(err) == fault.Busy:
+		return nil, err
+	case err != nil:
 		return nil, e.ended(ctx, r)
 	}
+	defer leave()
 	if e.threads.Acquire(ctx, int64(run.threads)) != nil {
 		return nil, e.ended(ctx, r)
 	}
 	defer e.threads.Release(int64(run.threads))
+	if ctx.Err() != nil { // its time ended as its turn came
+		return nil, e.ended(ctx, r)
+	}
+	t.began = time.Now()
+	p, err := newPlan(run, r)
+	if err != nil {
+		return nil, err
+	}
+	t.ready = time.Now()
 	out, err := run.session.Run(ctx, p.inputs, p.shapes)
 	switch {
 	case err == nil:
@@ -52,34 +91,31 @@ func (e *Engine) Infer(ctx context.Context, r *backend.Request) (*backend.Respon
 	default:
 		return nil, fault.New(fault.Upstream, "upstream_error", "model '%s' version %s failed: %s", r.Model, r.Version, short(err)).Wrap(err)
 	}
-	outputs, err := p.answer(out)
-	if err != nil {
-		return nil, err
-	}
-	return &backend.Response{Version: r.Version, Epoch: run.epoch, Outputs: outputs}, nil
+	t.ran = time.Now()
+	return p.answer(out, labels)
 }
 
-// find gives a claim on the load that serves a version now.
-func (e *Engine) find(name, version string) (*loaded, error) {
+// find gives a claim on the load that serves a version now, and the model's labels.
+func (e *Engine) find(name, version string) (*loaded, map[string][]string, error) {
 	for {
 		m, ok := (*e.shown.Load())[name]
 		switch {
 		case e.closed:
-			return nil, unavailable("the embedded engine is closed")
+			return nil, nil, unavailable("the embedded engine is closed")
 		case !ok:
-			return nil, unknownModel(name)
+			return nil, nil, unknownModel(name)
 		}
 		v, status := m.version(version)
 		switch {
 		case v != nil && v.run.retain():
-			return v.run, nil
+			return v.run, m.labels, nil
 		case v != nil: // replaced since: look again
 		case status != nil:
-			return nil, unavailable("model '%s' version %s is not at ready state: %s", name, version, status.Reason)
+			return nil, nil, unavailable("model '%s' version %s is not at ready state: %s", name, version, status.Reason)
 		case len(m.ready) == 0:
-			return nil, unavailable("model '%s' has no available versions: %s", name, m.reason())
+			return nil, nil, unavailable("model '%s' has no available versions: %s", name, m.reason())
 		default:
-			return nil, fault.New(fault.NotFound, "version_not_found", "Request for unknown model: '%s' version %s is not found", name, version)
+			return nil, nil, fault.New(fault.NotFound, "version_not_found", "Request for unknown model: '%s' version %s is not found", name, version)
 		}
 	}
 }

@@ -30,8 +30,8 @@ func TestInstancesBoundTheRuns(t *testing.T) {
 	}
 	go infer(context.Background())
 	<-f.entered
-	if run := (*e.shown.Load())["m"].ready[0].run; len(run.slots) != 1 || cap(run.slots) != 1 {
-		t.Errorf("a run holds %d of %d places, want 1 of 1", len(run.slots), cap(run.slots))
+	if s := (*e.shown.Load())["m"].ready[0].run.line.Stats(); s.Running != 1 || s.Capacity != 1 {
+		t.Errorf("a run holds %d of %d places, want 1 of 1", s.Running, s.Capacity)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go infer(ctx) // waits for its place
@@ -142,7 +142,7 @@ func TestRequestsThatDoNotFit(t *testing.T) {
 		"has no shape but model requires":        input(func(r *backend.Request) { r.Inputs[0].Shape = nil }),
 		"Expected [-1,2], got [1,2,1]":           input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{1, 2, 1} }),
 		"Expected [-1,2], got [2,1]":             input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{2, 1} }),
-		"needs 2 elements of 1 bytes, got 3":     input(func(r *backend.Request) { r.Inputs[0].Data = []byte{1, 2, 3} }),
+		"Expected 2, got 3":                      input(func(r *backend.Request) { r.Inputs[0].Data = []byte{1, 2, 3} }),
 		"unexpected inference output 'nothing'":  with(func(r *backend.Request) { r.Outputs = []backend.Output{{Name: "nothing"}} }),
 		"Expected [-1,2], got [1,-2]":            input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{1, -2} }),
 		"Expected [-1,2], got [1,4611686018427]": input(func(r *backend.Request) { r.Inputs[0].Shape = []int64{1, 4611686018427} }),

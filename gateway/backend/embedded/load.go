@@ -23,8 +23,9 @@ type load struct {
 
 	versions map[int64]*version // the result: loads that are kept and new ones
 	reason   string             // why versions is empty
-	stale    bool               // the files changed meanwhile
-	read     int                // bytes of models
+	labels   map[string][]string
+	stale    bool // the files changed meanwhile
+	read     int  // bytes of models
 }
 
 // run reads the folder. Nothing that serves is touched.
@@ -35,6 +36,7 @@ func (j *load) run() {
 	if err != nil {
 		j.keep(err)
 	} else {
+		j.labels = j.readLabels(dir, config)
 		for _, n := range config.Policy.Select(slices.Collect(maps.Keys(j.look.versions))) {
 			j.versions[n] = j.version(dir, n, text, config)
 		}

@@ -3,6 +3,7 @@ package embedded
 import (
 	"sync/atomic"
 
+	"triton-gateway/internal/limit"
 	"triton-gateway/modelconfig"
 )
 
@@ -12,26 +13,21 @@ type loaded struct {
 	config  *modelconfig.Config // completed; not changed any more
 	session session
 	epoch   string
-	threads int           // threads of one run
-	slots   chan struct{} // one place per instance of the instance groups
-	refs    atomic.Int64  // the engine's claim and one per run; 0: freed
+	threads int            // threads of one run
+	line    *limit.Limiter // one place per instance of the instance groups
+	stats   counters
+	refs    atomic.Int64 // the engine's claim and one per run; 0: freed
 }
 
 func newLoaded(c *modelconfig.Config, s session, epoch string, threads int) *loaded {
-	l := &loaded{config: c, session: s, epoch: epoch, threads: threads, slots: make(chan struct{}, instances(c))}
+	l := &loaded{config: c, session: s, epoch: epoch, threads: threads,
+		line: limit.New(min(max(c.Instances, 1), maxInstances), maxWaiting).Named("instance_group.count of model '" + c.Name + "'")}
 	l.refs.Store(1)
 	return l
 }
 
-// instances is how many runs of a version go on at the same time. Without instance groups Triton starts two for ONNX models on a CPU
-// (triton-inference-server/core, model_config_utils.cc).
-func instances(c *modelconfig.Config) int {
-	const most = 1 << 10
-	if c.Instances == 0 {
-		return 2
-	}
-	return min(c.Instances, most)
-}
+// maxInstances bounds the runs of a version that go on at the same time.
+const maxInstances = 1 << 10
 
 // retain makes a claim; false where the load is freed already.
 func (l *loaded) retain() bool {

@@ -13,12 +13,15 @@ import (
 // model is what the engine knows of one model folder. Engine.mu guards it.
 type model struct {
 	name     string
-	look     look      // as last seen
-	since    time.Time // when it was first seen like that
-	tried    string    // look.all of the last load; "" before the first, unsettled if the files changed meanwhile
-	at       time.Time // of the last load
-	busy     bool      // a load is on its way
-	gone     bool      // the folder was not there at the last look
+	look     look                // as last seen
+	since    time.Time           // when it was first seen like that
+	tried    string              // look.all of the last load; "" before the first, unsettled if the files changed meanwhile
+	at       time.Time           // of the last load
+	busy     bool                // a load is on its way
+	done     chan struct{}       // closed when that load has ended
+	gone     bool                // the folder was not there at the last look
+	off      bool                // unloaded by name: nothing is loaded until it is loaded by name
+	labels   map[string][]string // the classes' names by output
 	versions map[int64]*version
 	reason   string // why there is no version
 }
@@ -57,6 +60,7 @@ func (m *model) drop() {
 // shown is a model as Infer and Index see it. It is never changed: publish makes a new one.
 type shown struct {
 	ready  []ready // highest version first
+	labels map[string][]string
 	status []backend.ModelStatus
 }
 
@@ -92,7 +96,7 @@ func (s *shown) reason() string {
 
 // show makes the picture of m that others see.
 func (m *model) show() *shown {
-	s := &shown{}
+	s := &shown{labels: m.labels}
 	numbers := slices.SortedFunc(maps.Keys(m.versions), func(a, b int64) int { return cmp.Compare(b, a) })
 	for _, n := range numbers {
 		v := m.versions[n]
@@ -105,7 +109,7 @@ func (m *model) show() *shown {
 	}
 	if len(s.status) == 0 {
 		status := backend.ModelStatus{Name: m.name, State: backend.Unavailable, Reason: m.reason}
-		if m.tried == "" || m.tried == unsettled {
+		if !m.off && (m.tried == "" || m.tried == unsettled) {
 			status.State, status.Reason = backend.Loading, "it is being loaded, or its files are still being written"
 		}
 		s.status = append(s.status, status)

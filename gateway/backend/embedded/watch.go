@@ -75,10 +75,16 @@ func (e *Engine) compare(found map[string]look, now time.Time) (pending bool) {
 		m := e.models[name]
 		if m == nil {
 			m = &model{name: name, versions: map[int64]*version{}}
+			if e.off[name] {
+				m.off, m.reason = true, unloaded
+			}
 			e.models[name] = m
 			changed = true
 		}
 		m.gone = false
+		if m.off {
+			continue
+		}
 		if m.since.IsZero() && m.tried == "" || l.all != m.look.all {
 			m.look, m.since = l, now
 		}
@@ -120,9 +126,11 @@ func (e *Engine) publish() {
 
 // reload loads a model's folder beside what serves. Engine.mu is held, and not while the files are read.
 func (e *Engine) reload(m *model) {
-	m.busy = true
-	job := &load{engine: e, name: m.name, look: m.look, have: maps.Clone(m.versions)}
+	m.busy, m.done = true, make(chan struct{})
+	job := &load{engine: e, name: m.name, look: m.look, have: maps.Clone(m.versions), labels: m.labels}
+	done := m.done
 	e.work.Go(func() {
+		defer close(done)
 		select {
 		case e.loads <- struct{}{}:
 			defer func() { <-e.loads }()
@@ -137,7 +145,7 @@ func (e *Engine) reload(m *model) {
 			m.since, m.tried = time.Now(), unsettled
 		}
 		before := m.versions
-		m.versions, m.reason = job.versions, job.reason
+		m.versions, m.reason, m.labels = job.versions, job.reason, job.labels
 		e.publish()
 		job.report(before)
 		for n, v := range before { // freed when the last run on it has ended

@@ -81,27 +81,3 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("without batches a variable first dimension is not known before: %v", got)
 	}
 }
-
-// FuzzInput: whatever shape and bytes come, an input is refused or is exactly what the model declares.
-func FuzzInput(f *testing.F) {
-	f.Add(int64(1), int64(4), int64(2), uint8(tensor.FP32), []byte("0123456789abcdef"))
-	f.Add(int64(-1), int64(1)<<62, int64(0), uint8(tensor.Bytes), []byte{1, 0, 0, 0, 65})
-	f.Add(int64(9), int64(4), int64(1), uint8(tensor.FP32), []byte{})
-	f.Fuzz(func(t *testing.T, a, b, c int64, dtype uint8, data []byte) {
-		config := &modelconfig.Config{Name: "m", MaxBatchSize: 8, Inputs: []modelconfig.IO{
-			{Name: "x", DType: tensor.FP32, Dims: []int64{4}}, {Name: "s", DType: tensor.Bytes, Dims: []int64{-1, -1}}}}
-		for _, name := range []string{"x", "s", "?"} {
-			for _, shape := range [][]int64{nil, {a}, {a, b}, {a, b, c}} {
-				in := tensor.Tensor{Name: name, DType: tensor.DType(dtype), Shape: shape, Data: data}
-				p := &plan{config: config}
-				if p.input(&in) != nil {
-					continue
-				}
-				io := config.Input(name)
-				if io == nil || in.DType != io.DType || p.batch < 1 || p.batch > 8 || len(in.Shape) != 1+len(io.Dims) || in.Validate() != nil {
-					t.Fatalf("let through: %+v", in)
-				}
-			}
-		}
-	})
-}
