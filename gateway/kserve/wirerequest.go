@@ -2,6 +2,7 @@ package kserve
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"unicode/utf8"
 
@@ -107,7 +108,7 @@ func fields(b []byte, set func(num protowire.Number, typ protowire.Type, value, 
 }
 
 func badWire(n int) error {
-	return invalid("body", "%v", errWire).Wrap(protowire.ParseError(n))
+	return invalid("body", "%v", errWire).Wrap(fmt.Errorf("%w: %w", errWire, protowire.ParseError(n)))
 }
 
 func (m *inferMessage) parse(b []byte) error { return fields(b, m.set) }
@@ -264,7 +265,7 @@ func tooMany(what string, most int) error {
 	return invalid(what, "the request has more than %d %s; that is the limit of one request", most, what)
 }
 
-func notText() error { return invalid("body", "%v: a text in it is not UTF-8", errWire) }
+func notText() error { return invalid("body", "%v: a text in it is not UTF-8", errWire).Wrap(errWire) }
 
 func setText(to *string, body []byte) error {
 	if !utf8.Valid(body) {
