@@ -59,7 +59,7 @@ gateway_limit_used{limit="workers"} 1
 		t.Errorf("%d, %v: there is no Redis", n, err)
 	}
 	for breaker, want := range map[string]float64{"closed": 1, "open": 0, "half-open": 0} {
-		if up(breaker)[""] != want {
+		if up(breaker)[0].value != want {
 			t.Errorf("%s: %v", breaker, up(breaker))
 		}
 	}

@@ -10,13 +10,14 @@ import (
 // Config is gateway.yaml. Every key is also an environment variable: GATEWAY_ and the path in capitals, sections joined by two
 // underscores, such as GATEWAY_TRITON__ENDPOINTS. The zero value is not useful; start from DefaultConfig.
 type Config struct {
-	Listen          Listen   `yaml:"listen" json:"listen,omitempty" envPrefix:"LISTEN__" jsonschema_description:"Addresses that the gateway answers on."`
-	ModelRepository string   `yaml:"model_repository" json:"model_repository,omitempty" env:"MODEL_REPOSITORY" jsonschema_description:"Folder in Triton's layout. With Triton endpoints it is only read for task.yaml, labels and samples."`
-	Triton          Triton   `yaml:"triton" json:"triton,omitempty" envPrefix:"TRITON__" jsonschema_description:"Tritons to call. None: the embedded engine runs the model repository."`
-	Embedded        Embedded `yaml:"embedded" json:"embedded,omitempty" envPrefix:"EMBEDDED__" jsonschema_description:"The ONNX Runtime inside the gateway."`
-	Cache           Cache    `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
-	Limits          Limits   `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
-	Log             Log      `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
+	Listen          Listen    `yaml:"listen" json:"listen,omitempty" envPrefix:"LISTEN__" jsonschema_description:"Addresses that the gateway answers on."`
+	ModelRepository string    `yaml:"model_repository" json:"model_repository,omitempty" env:"MODEL_REPOSITORY" jsonschema_description:"Folder in Triton's layout. With Triton endpoints it is only read for task.yaml, labels and samples."`
+	Triton          Triton    `yaml:"triton" json:"triton,omitempty" envPrefix:"TRITON__" jsonschema_description:"Tritons to call. None: the embedded engine runs the model repository."`
+	Embedded        Embedded  `yaml:"embedded" json:"embedded,omitempty" envPrefix:"EMBEDDED__" jsonschema_description:"The ONNX Runtime inside the gateway."`
+	Cache           Cache     `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
+	Limits          Limits    `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
+	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
+	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 
 	// Insecure allows a public listen address while no authentication is configured. It is a flag of serve, not a key.
 	Insecure bool `yaml:"-" json:"-"`
@@ -87,7 +88,8 @@ func DefaultConfig() Config {
 		Cache:           Cache{Memory: 256 << 20, TTL: time.Hour},
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
 			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20},
-		Log: Log{Level: "info"},
+		Telemetry: Telemetry{Sample: 0.1},
+		Log:       Log{Level: "info"},
 	}
 }
 

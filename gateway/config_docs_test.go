@@ -106,7 +106,7 @@ func kindOf(field reflect.StructField) string {
 		return "endpoint: {name: text}"
 	case field.Type.Kind() == reflect.Map:
 		return "name: text"
-	case field.Type.Kind() == reflect.Int:
+	case field.Type.Kind() == reflect.Int, field.Type.Kind() == reflect.Float64:
 		return "number"
 	}
 	return "text"
@@ -179,7 +179,7 @@ func TestConfigDocsNameTheSettings(t *testing.T) {
 // flatten collects the paths of all leaves; maps of headers are two of them.
 func flatten(m map[string]any, path string, into map[string]bool) {
 	for name, value := range m {
-		if inner, ok := value.(map[string]any); ok && path+name != "triton.headers" && path+name != "triton.endpoint_headers" {
+		if inner, ok := value.(map[string]any); ok && path+name != "triton.headers" && path+name != "triton.endpoint_headers" && path+name != "telemetry.headers" {
 			flatten(inner, path+name+".", into)
 			continue
 		}

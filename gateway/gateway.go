@@ -19,6 +19,7 @@ import (
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/gateway/telemetry"
 	"triton-gateway/internal/limit"
 	"triton-gateway/preprocess"
 	"triton-gateway/preprocess/opencv"
@@ -35,7 +36,7 @@ type Gateway struct {
 	backend backend.Backend
 	catalog *catalog.Catalog
 	server  *server
-	kserve  late
+	kserve  *kserve.Server
 	public  listener
 	admin   listener     // without a net.Listener where there is none
 	grpc    net.Listener // nil where there is none
@@ -63,6 +64,11 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 			_ = g.Close()
 		}
 	}()
+	counts, err := g.openTelemetry(build)
+	if err != nil {
+		return nil, err
+	}
+	log = g.log
 	if g.cache, err = cache.New(cache.Config{
 		Memory: int64(c.Cache.Memory), Redis: string(c.Cache.Redis), RedisCA: c.Cache.RedisCA,
 		TTL: c.Cache.TTL, FlightTimeout: c.Limits.Timeout,
@@ -74,6 +80,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	g.onClose(g.backend.Close)
+	g.onClose(counts.watch(g.backend))
 	g.catalog = catalog.New(g.backend, catalog.Options{Repository: c.ModelRepository, Log: log})
 	g.onClose(g.catalog.Close)
 
@@ -89,7 +96,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 			Engine: opencv.New(1), // OpenCV's own threads: requests run side by side instead
 			CPU:    cpu,
 			Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
-			TTL:    c.Cache.TTL,
+			TTL:    c.Cache.TTL, Observer: counts.observer(),
 		}),
 		Admission: &pipeline.Admission{
 			Models: g.catalog, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
@@ -98,13 +105,12 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		decoders: cpu,
 	}
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
-	counts := newMetrics(info)
-	counts.registry.MustRegister(collector{g.cache, cpu, bodies})
-	g.kserve = lateOf(kserve.New(kserve.Deps{
-		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Codes: kserveCodes,
+	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads))
+	g.kserve = kserve.New(kserve.Deps{
+		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Codes: kserveCodes, Observe: counts.call,
 		Version: build.Version, Log: log,
 		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs},
-	}))
+	})
 	g.server = newServer(serverDeps{
 		Runner: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve,
 		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
@@ -134,7 +140,7 @@ func (g *Gateway) openBackend() (backend.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return triton.New(settings, triton.Deps{Epochs: g.cache.Records(), Log: g.log})
+	return triton.New(settings, triton.Deps{Epochs: g.cache.Records(), Log: g.log, Outgoing: telemetry.Outgoing})
 }
 
 func (g *Gateway) onClose(f func() error) { g.closers = append(g.closers, f) }
