@@ -3,9 +3,6 @@ package tritontest
 import (
 	"context"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"triton-gateway/tritonpb"
 )
 
@@ -31,19 +28,14 @@ func (s *Server) ServerReady(ctx context.Context, _ *tritonpb.ServerReadyRequest
 	return &tritonpb.ServerReadyResponse{Ready: !s.unready}, nil
 }
 
-// ModelReady tells whether a model, or one version of it, is ready.
+// ModelReady tells whether a model, or one version of it, is ready. As in Triton, an unknown one is not ready, and that is no error.
 func (s *Server) ModelReady(ctx context.Context, r *tritonpb.ModelReadyRequest) (*tritonpb.ModelReadyResponse, error) {
 	if err := s.before(ctx, "ModelReady", r.GetName()); err != nil {
 		return nil, err
 	}
-	known, ready := false, false
+	ready := false
 	s.each(r.GetName(), func(m *model) {
-		if r.GetVersion() == "" || r.GetVersion() == m.version {
-			known, ready = true, ready || m.state == "READY"
-		}
+		ready = ready || (m.state == "READY" && (r.GetVersion() == "" || r.GetVersion() == m.version))
 	})
-	if !known {
-		return nil, status.Errorf(codes.NotFound, "Request for unknown model: '%s' is not found", r.GetName())
-	}
 	return &tritonpb.ModelReadyResponse{Ready: ready}, nil
 }

@@ -38,7 +38,7 @@ func (s *Server) RepositoryIndex(ctx context.Context, _ *tritonpb.RepositoryInde
 	return out, nil
 }
 
-// ModelStatistics gives the counters of the models that are ready.
+// ModelStatistics gives the counters of the models that are ready. As in Triton, asking for one that is not is INVALID_ARGUMENT.
 func (s *Server) ModelStatistics(ctx context.Context, r *tritonpb.ModelStatisticsRequest) (*tritonpb.ModelStatisticsResponse, error) {
 	if s.settings.noStats {
 		return nil, status.Error(codes.Unimplemented, "unknown method ModelStatistics")
@@ -49,12 +49,23 @@ func (s *Server) ModelStatistics(ctx context.Context, r *tritonpb.ModelStatistic
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := &tritonpb.ModelStatisticsResponse{}
+	known := false
 	for _, m := range s.models {
-		if m.state == "READY" && (r.GetName() == "" || r.GetName() == m.name) {
+		if m.state != "READY" || (r.GetName() != "" && r.GetName() != m.name) {
+			continue
+		}
+		known = true
+		if r.GetVersion() == "" || r.GetVersion() == m.version {
 			out.ModelStats = append(out.ModelStats, proto.CloneOf(m.stats))
 		}
 	}
-	return out, nil
+	switch {
+	case len(out.ModelStats) > 0 || r.GetName() == "":
+		return out, nil
+	case known:
+		return nil, status.Errorf(codes.InvalidArgument, "requested model version is not available for model '%s'", r.GetName())
+	}
+	return nil, status.Errorf(codes.InvalidArgument, "requested model '%s' is not available", r.GetName())
 }
 
 // ModelConfig gives the config that the model was added with.

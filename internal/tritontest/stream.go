@@ -180,13 +180,18 @@ func (st *streaming) send(answer *tritonpb.ModelInferResponse, final bool, f *Fa
 	return st.out(&tritonpb.ModelStreamInferResponse{InferResponse: answer})
 }
 
-// refuse sends an error in-band. As from Triton, it has the request's id and nothing else.
+// refuse sends an error in-band. As from Triton, what was refused has the request's id and nothing else; what has failed in the model has its name and the
+// flag of the end too.
 func (st *streaming) refuse(r *tritonpb.ModelInferRequest, err error) error {
-	text := status.Convert(err).Message()
-	if status.Code(err) == codes.Canceled {
+	answer := &tritonpb.ModelInferResponse{Id: r.GetId()}
+	switch s := status.Convert(err); {
+	case s.Code() == codes.Canceled:
 		return err
+	case s.Code() == codes.Internal, s.Message() == QueueTimeout:
+		answer.ModelName = r.GetModelName()
+		setParam(answer, finalFlag, true)
 	}
-	return st.out(&tritonpb.ModelStreamInferResponse{ErrorMessage: text, InferResponse: &tritonpb.ModelInferResponse{Id: r.GetId()}})
+	return st.out(&tritonpb.ModelStreamInferResponse{ErrorMessage: status.Convert(err).Message(), InferResponse: answer})
 }
 
 func (st *streaming) out(r *tritonpb.ModelStreamInferResponse) error {
