@@ -64,9 +64,9 @@ func (r *Result) add(at time.Duration, v Verdict, text string) {
 }
 
 // Closed runs callers that make one call after the other until each has made its share of calls or the time is over, whichever is first; 0
-// stands for no bound, and one of the two has to be set.
+// stands for no bound. The end of ctx ends the run too; calls that are under way then end by themselves.
 func Closed(ctx context.Context, callers, calls int, lasting time.Duration, call Call) *Result {
-	r := newResult()
+	r, whole := newResult(), context.WithoutCancel(ctx)
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for range callers {
@@ -77,7 +77,7 @@ func Closed(ctx context.Context, callers, calls int, lasting time.Duration, call
 				if calls > 0 && n >= calls || lasting > 0 && at >= lasting || ctx.Err() != nil {
 					return
 				}
-				v, text := call(ctx, n)
+				v, text := call(whole, n)
 				r.add(at, v, text)
 			}
 		})
@@ -88,9 +88,9 @@ func Closed(ctx context.Context, callers, calls int, lasting time.Duration, call
 
 // Open makes rate calls a second, evenly spaced, for as long as the run lasts, and then waits for the last answer. How long a call took counts from
 // when it was due, so a generator that falls behind makes answers look later, never earlier. Above most calls under way at a time, calls
-// are counted as Unmade.
+// are counted as Unmade. The end of ctx ends the run, not the calls under way.
 func Open(ctx context.Context, rate float64, lasting time.Duration, most int, call Call) *Result {
-	r := newResult()
+	r, whole := newResult(), context.WithoutCancel(ctx)
 	var wait sync.WaitGroup
 	var running atomic.Int64
 	for n := range int(rate * lasting.Seconds()) {
@@ -105,7 +105,7 @@ func Open(ctx context.Context, rate float64, lasting time.Duration, most int, ca
 		running.Add(1)
 		wait.Go(func() {
 			defer running.Add(-1)
-			v, text := call(ctx, n)
+			v, text := call(whole, n)
 			r.add(at, v, text)
 		})
 	}

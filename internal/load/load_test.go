@@ -42,8 +42,8 @@ func TestClosedEndsInTime(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 		defer cancel()
-		if r := Closed(ctx, 1, 0, time.Hour, after(20*ms, Answered)); r.Count(Answered) != 2 || r.Texts["left"] != 1 {
-			t.Errorf("%+v after the caller left", r)
+		if r := Closed(ctx, 1, 0, time.Hour, after(20*ms, Answered)); r.Count(Answered) != 3 || len(r.Samples) != 3 {
+			t.Errorf("%+v after the end of the run", r)
 		}
 	})
 }
