@@ -176,7 +176,8 @@ func (r *jsonReader) boolean() (bool, error) {
 func (r *jsonReader) number() ([]byte, error) {
 	r.peek()
 	from := r.i
-	n := r.scan()
+	var n jsonNumber
+	r.scan(&n)
 	if n.end == from {
 		return nil, r.expected("a value")
 	}
@@ -304,7 +305,8 @@ func (r *jsonReader) hex(i int) rune {
 func (r *jsonReader) whole() (uint64, error) {
 	r.peek()
 	from := r.i
-	n := r.scan()
+	var n jsonNumber
+	r.scan(&n)
 	if n.end == from {
 		return 0, r.expected("a whole number")
 	}

@@ -9,16 +9,15 @@ import (
 
 // jsonNumber is a number as it stands in the text: sign, digits without leading zeros, and a power of ten.
 type jsonNumber struct {
-	digits   uint64 // the first 19 significant digits; see dropped
+	digits   uint64 // the first 19 significant digits; see dropped. Of a special one, the bits of the float64
 	exponent int    // of ten, for digits
 	from     int    // where the text begins
 	end      int    // one after its last byte; equal to from if no number is there
 	negative bool
 	fraction bool // it has a dot or an exponent
 	dropped  bool // there were more digits than fit
-	special  bool // NaN or an infinity: value says which
+	special  bool // NaN or an infinity
 	bad      bool // it begins as a number and goes on as none
-	value    float64
 }
 
 const (
@@ -26,22 +25,23 @@ const (
 	hugePower  = 1 << 20 // an exponent beyond it makes no difference
 )
 
-// scan reads the number at r.i without moving on.
-func (r *jsonReader) scan() (n jsonNumber) {
+// scan reads the number at r.i into n, without moving on.
+func (r *jsonReader) scan(n *jsonNumber) {
 	b, i := r.b, r.i
-	n.from, n.end = i, i
+	*n = jsonNumber{from: i, end: i}
 	if i < len(b) && b[i] == '-' {
 		n.negative = true
 		i++
 	}
 	if i >= len(b) || b[i]-'0' > 9 {
-		return r.scanWord(n, i)
+		r.scanWord(n, i)
+		return
 	}
 	whole := i
 	i, count := n.take(b, i, 0)
 	if b[whole] == '0' && i-whole > 1 { // JSON has no leading zeros
 		n.end, n.bad = i, true
-		return n
+		return
 	}
 	if b[whole] == '0' {
 		count = 0
@@ -59,14 +59,14 @@ func (r *jsonReader) scan() (n jsonNumber) {
 		n.fraction = true
 		if i == dot {
 			n.end, n.bad = i, true
-			return n
+			return
 		}
 	}
 	if i < len(b) && b[i]|0x20 == 'e' {
-		return scanExponent(b, i+1, n)
+		n.power(b, i+1)
+		return
 	}
 	n.end = i
-	return n
 }
 
 // take reads digits, eight at a time where it can, and keeps the first 19.
@@ -95,7 +95,8 @@ func (n *jsonNumber) take(b []byte, i, count int) (int, int) {
 	return i, count
 }
 
-func scanExponent(b []byte, i int, n jsonNumber) jsonNumber {
+// power reads what follows an e.
+func (n *jsonNumber) power(b []byte, i int) {
 	n.fraction = true
 	minus := false
 	if i < len(b) && (b[i] == '-' || b[i] == '+') {
@@ -111,28 +112,26 @@ func scanExponent(b []byte, i int, n jsonNumber) jsonNumber {
 		e = -e
 	}
 	n.exponent += e
-	return n
 }
 
 // scanWord reads NaN, Inf and Infinity.
-func (r *jsonReader) scanWord(n jsonNumber, i int) jsonNumber {
+func (r *jsonReader) scanWord(n *jsonNumber, i int) {
 	for _, w := range [...]struct {
 		text  string
 		value float64
 	}{{"NaN", math.NaN()}, {"Infinity", math.Inf(1)}, {"Inf", math.Inf(1)}} {
 		if len(r.b)-i >= len(w.text) && string(r.b[i:i+len(w.text)]) == w.text {
-			n.special, n.value, n.end = true, w.value, i+len(w.text)
+			n.special, n.digits, n.end = true, math.Float64bits(w.value), i+len(w.text)
 			if n.negative {
-				n.value = -n.value
+				n.digits = math.Float64bits(-w.value)
 			}
-			return n
+			return
 		}
 	}
 	n.bad = n.negative
 	if n.negative {
 		n.end = i
 	}
-	return n
 }
 
 // unsigned gives a whole number of 0 to most.
@@ -169,7 +168,7 @@ func (n *jsonNumber) double(text []byte) (v float64, ok bool) {
 	case n.bad:
 		return 0, false
 	case n.special:
-		return n.value, true
+		return math.Float64frombits(n.digits), true
 	case n.digits == 0 && !n.dropped:
 		v = 0
 	case n.dropped || n.digits > exact || n.exponent > powers || n.exponent < -powers:

@@ -75,7 +75,8 @@ func (q *jsonRequest) numeric() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := (&jsonReader{b: text}).scan()
+	var n jsonNumber
+	(&jsonReader{b: text}).scan(&n)
 	if v, ok := n.signed(-1<<63, 1<<63-1); ok {
 		return v, nil
 	}

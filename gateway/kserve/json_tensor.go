@@ -16,7 +16,8 @@ type jsonElements struct {
 	dtype tensor.DType
 	want  int64 // elements by its shape
 	got   int64
-	out   []byte // of fixed size, but for BYTES, to which it is appended
+	n     jsonNumber // the one at hand
+	out   []byte     // of fixed size, but for BYTES, to which it is appended
 }
 
 // read reads the array at hand. Errors name input and element.
@@ -72,18 +73,20 @@ func (e *jsonElements) element() error {
 	at := e.got
 	switch e.dtype {
 	case tensor.FP32:
-		n := e.scan()
+		n := &e.n
+		e.scan(n)
 		v, ok := n.single(e.b[n.from:n.end])
 		if !ok || n.end == n.from {
-			return e.wrong(&n)
+			return e.wrong(n)
 		}
 		e.i = n.end
 		binary.LittleEndian.PutUint32(e.out[4*at:], math.Float32bits(v))
 	case tensor.FP64:
-		n := e.scan()
+		n := &e.n
+		e.scan(n)
 		v, ok := n.double(e.b[n.from:n.end])
 		if !ok || n.end == n.from {
-			return e.wrong(&n)
+			return e.wrong(n)
 		}
 		e.i = n.end
 		binary.LittleEndian.PutUint64(e.out[8*at:], math.Float64bits(v))
@@ -113,7 +116,8 @@ func (e *jsonElements) element() error {
 }
 
 func (e *jsonElements) integer(at int64) error {
-	n := e.scan()
+	n := &e.n
+	e.scan(n)
 	text := e.b[n.from:n.end]
 	var bits uint64
 	ok := n.end > n.from
@@ -128,7 +132,7 @@ func (e *jsonElements) integer(at int64) error {
 		}
 	}
 	if !ok {
-		return e.wrong(&n)
+		return e.wrong(n)
 	}
 	e.i = n.end
 	switch e.dtype.Size() {
