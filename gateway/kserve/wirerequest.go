@@ -88,8 +88,8 @@ func (m *inferMessage) release() {
 func fields(b []byte, set func(num protowire.Number, typ protowire.Type, value, body []byte) error) error {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return badWire(n)
+		if n < 0 || num > protowire.MaxValidNumber { // the generated code looks at the second too
+			return badWire(min(n, -1))
 		}
 		b = b[n:]
 		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
