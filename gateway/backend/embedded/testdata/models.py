@@ -105,3 +105,8 @@ folder = HERE / "external"
 folder.mkdir(exist_ok=True)
 (folder / "weights.bin").unlink(missing_ok=True)
 onnx.save_model(model, folder / "model.onnx")
+
+# Every datatype that NumPy has too, unchanged over [batch, n], for comparing with a Triton.
+save("echo", [helper.make_node("Identity", [f"in_{k}"], [f"out_{k}"]) for k in kinds if k != "bf16"],
+     [value(f"in_{k}", t, ["batch", "n"]) for k, t in kinds.items() if k != "bf16"],
+     [value(f"out_{k}", t, ["batch", "n"]) for k, t in kinds.items() if k != "bf16"])
