@@ -107,7 +107,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
 	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads))
 	g.kserve = kserve.New(kserve.Deps{
-		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Codes: kserveCodes, Observe: counts.call,
+		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Codes: kserveCodes, Observe: counts.call, Trace: counts.trace,
 		Version: build.Version, Log: log,
 		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs},
 	})

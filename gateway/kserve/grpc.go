@@ -79,6 +79,9 @@ func (s *Server) newGRPC(admin bool) *grpc.Server {
 		grpc.StaticStreamWindowSize(callWindow), grpc.StaticConnWindowSize(connWindow),
 		grpc.UnaryInterceptor(calls.unary),
 	}
+	if s.Trace != nil {
+		options = append(options, grpc.StreamInterceptor(s.traced))
+	}
 	g := grpc.NewServer(options...)
 	g.RegisterService(service(), calls)
 	healthgrpc.RegisterHealthServer(g, &health{Server: s})

@@ -48,6 +48,9 @@ type Deps struct {
 	Codes func(err error) (code Code, text string, retryAfter time.Duration)
 	// Observe counts a call when it has ended; method is the RPC's name, such as ModelInfer, and model is one that exists, or "". May be nil.
 	Observe func(ctx context.Context, protocol, method, model string, code Code, took time.Duration)
+	// Trace begins the span of a gRPC call that carries tensors; header gives the value of its metadata. end may be nil; text is public. The
+	// calls over HTTP have a span by the time they come here. May be nil.
+	Trace   func(ctx context.Context, method string, header func(key string) string) (under context.Context, end func(code Code, text string))
 	Version string // of the gateway
 	Log     *slog.Logger
 	Limits  Limits
