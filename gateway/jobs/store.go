@@ -1,0 +1,99 @@
+package jobs
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps jobs. All methods are safe for concurrent use by many processes. Errors are *fault.Error: NotFound job_not_found, Conflict
+// conflict, Unavailable job_store_unavailable, TooLarge job_store_full (507); whatever fails, nothing is half done.
+type Store interface {
+	Records
+	Queue
+	Blobs
+	// Close ends the use of the store by this process.
+	Close() error
+}
+
+// Records are jobs as callers see them.
+type Records interface {
+	// Create takes a job in, durably: once it has returned nil error, no crash loses the job. Where the tenant has a job with the same Key, nothing is
+	// created and that job is returned; the caller compares the digests. The blobs of the items have been put before.
+	Create(ctx context.Context, s *Spec) (existing *Job, err error)
+	// Get gives a job without its results.
+	Get(ctx context.Context, id string) (*Job, error)
+	// List gives jobs, newest first, and the cursor of the next page, "" at the end.
+	List(ctx context.Context, f Filter) (page []*Job, next string, err error)
+	// Results gives those from the given one on, in the order in which they were done, at most limit; the n-th result of a job (from 0) never changes.
+	Results(ctx context.Context, id string, from, limit int) ([]Result, error)
+}
+
+// Queue is how workers take jobs, and how what others decide reaches them.
+type Queue interface {
+	// Lease gives up to n jobs that are due, the most urgent first (see Priority.Lead), those whose lease has ended included, and makes them Running with
+	// a new fence. Jobs whose deadline has passed become Expired instead, and those to be cancelled Canceled. It does not wait.
+	Lease(ctx context.Context, n int, ttl time.Duration) ([]*Job, error)
+	// Extend prolongs a lease, adds results, and tells whether the job is to be cancelled. Conflict lease_lost: another worker has the job.
+	Extend(ctx context.Context, l Lease, ttl time.Duration, add []Result) (canceled bool, err error)
+	// Settle ends a lease: see Outcome. add are the last results. Conflict lease_lost as above.
+	Settle(ctx context.Context, l Lease, o Outcome, add []Result) error
+	// Change is what callers and the keeper decide from outside: see Change.
+	Change(ctx context.Context, id string, c Change) (*Job, error)
+}
+
+// Lease names a job and the right to write to it.
+type Lease struct {
+	ID    string
+	Fence int64
+}
+
+// Outcome is how a lease ends.
+type Outcome struct {
+	State   State     // a final one, or Queued: the job is tried again, or was given back
+	RunAt   time.Time // of Queued: not before
+	Burn    bool      // of Queued: an attempt was used up
+	Problem *Problem  // why the attempt failed
+}
+
+// Change is one of the decisions from outside.
+type Change string
+
+// The changes.
+const (
+	// Cancel ends a queued job at once, and asks a running job's worker to. A final job is a Conflict.
+	Cancel Change = "cancel"
+	// Retry puts a job that is Failed, Canceled or Expired into the queue again, with its attempts anew; results that were good stay. Another is a Conflict.
+	Retry Change = "retry"
+	// Told notes that the webhook needs no more telling.
+	Told Change = "told"
+)
+
+// Filter chooses jobs of a list.
+type Filter struct {
+	Tenant   *string // nil: of all tenants
+	Model    string
+	States   []State // none: all
+	Priority Priority
+	Untold   bool   // only final jobs whose webhook is not told yet
+	Cursor   string // of the page before
+	Limit    int    // 1 to 1000
+}
+
+// Blobs are the items' bytes, each stored once.
+type Blobs interface {
+	// Put stores bytes by their digest. A blob that no job names is deleted an hour later at the earliest.
+	Put(ctx context.Context, digest string, data []byte) error
+	// Blob gives the bytes; NotFound where they are not there.
+	Blob(ctx context.Context, digest string) ([]byte, error)
+	// Sweep deletes final jobs whose ResultTTL is over, their results, and blobs that no job names. It does a bounded amount of work and tells whether there is more.
+	Sweep(ctx context.Context) (more bool, err error)
+	// Count gives the figures of the store.
+	Count(ctx context.Context) (*Counts, error)
+}
+
+// Counts are what a store holds.
+type Counts struct {
+	Jobs   map[Priority]map[State]int
+	Oldest map[Priority]time.Time // the arrival of the oldest job that is due and waits; missing where none does
+	Bytes  int64                  // of blobs; -1 where the store does not know
+}
