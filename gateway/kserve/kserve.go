@@ -1,7 +1,23 @@
 // Package kserve serves KServe v2 to callers, over gRPC and over HTTP with the binary tensor extension, so that Triton's clients and
-// perf_analyzer work against the gateway as they are. Tensors pass through as bytes; pictures are taken by the virtual models of virtual.go.
+// perf_analyzer work against the gateway as they are. Tensors pass through as bytes, checked and not decoded.
 //
-// core.go is what both transports call; a file that begins with grpc or http is one transport's.
+// core.go is what both transports call; a file that begins with grpc or http is one transport's, wire is gRPC's messages, virtual the image models.
+//
+// # Image models
+//
+// Over every model M that takes pictures there is a model M.image, unless the backend has one of that name. It goes the whole way of POST /v1/models/M/infer
+// (decode, preprocess, model, postprocess, caches) and exists so that any client of KServe can send a picture, and perf_analyzer can measure all of it.
+//
+//   - Input: image, BYTES, the bytes of JPEG, PNG or WebP files, shape [N,1] with N up to 32; or [1], one picture without a batch dimension.
+//   - Output json, BYTES [N,1] ([1]): the document of /v1, one for each picture.
+//   - Classification: labels BYTES [N,k], scores FP32 [N,k], indices INT64 [N,k], best first.
+//   - Detection: boxes FP32 [N,n,4] as x1, y1, x2, y2 in pixels of the picture; scores, labels and indices [N,n].
+//   - Segmentation: labels and indices [N,n], areas INT64 [N,n] in pixels; masks are in json alone. Feature extraction: embedding FP32 [N,d].
+//   - k and n are those of the picture with the most; where another has fewer, its rows end in the index -1, the label "" and zeros. For one picture they
+//     are exact. With the input [1] the N is left out.
+//   - Parameters: top_k, confidence, iou, max_detections, classes (labels with commas between them), cache (default, no-cache, no-store); as on /v1.
+//   - One bad picture fails the request, and the error says which. The statistics add up the times of a request's pictures: decode and preprocess are
+//     compute_input, the model is compute_infer, postprocess is compute_output.
 package kserve
 
 import (
