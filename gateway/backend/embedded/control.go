@@ -38,14 +38,13 @@ func (e *Engine) Load(ctx context.Context, name string, params map[string]any) e
 			delete(e.off, name)
 			m.off = false
 			m.look, m.since = lookAt(filepath.Join(e.config.Repository, name)), time.Now()
-			e.reload(m)
-			done := m.done
+			job, done := e.reload(m), m.done
 			e.publish()
 			e.mu.Unlock()
 			if err := e.wait(ctx, done, name); err != nil {
 				return err
 			}
-			return e.loaded(name)
+			return job.outcome()
 		}
 		done := m.done
 		e.mu.Unlock()
@@ -81,18 +80,17 @@ func (e *Engine) wait(ctx context.Context, done <-chan struct{}, name string) er
 	}
 }
 
-// loaded tells how a load went.
-func (e *Engine) loaded(name string) error {
-	m := (*e.shown.Load())[name]
-	if m == nil {
-		return fault.New(fault.NotFound, "model_not_found", "failed to load '%s', failed to poll from model repository", name)
+// outcome tells what a load that has ended has come to: nil if all that the version policy chooses is served.
+func (j *load) outcome() error {
+	if j.stale {
+		return unavailable("load of model '%s' is not complete: its files are still being written", j.name)
 	}
-	for _, s := range m.status {
-		switch {
-		case s.State == backend.Loading:
-			return unavailable("load of model '%s' is not complete: %s", name, s.Reason)
-		case s.Reason != "":
-			return fault.New(fault.Invalid, "invalid_request", "load failed for model '%s': version %s: %s", name, s.Version, s.Reason)
+	if len(j.versions) == 0 {
+		return fault.New(fault.Invalid, "invalid_request", "load failed for model '%s': %s", j.name, j.reason)
+	}
+	for _, n := range slices.Sorted(maps.Keys(j.versions)) {
+		if reason := j.versions[n].reason; reason != "" {
+			return fault.New(fault.Invalid, "invalid_request", "load failed for model '%s': version %d: %s", j.name, n, reason)
 		}
 	}
 	return nil

@@ -124,8 +124,9 @@ func (e *Engine) publish() {
 	e.shown.Store(&all)
 }
 
-// reload loads a model's folder beside what serves. Engine.mu is held, and not while the files are read.
-func (e *Engine) reload(m *model) {
+// reload loads a model's folder beside what serves. Engine.mu is held, and not while the files are read. The job may be read once m.done is
+// closed.
+func (e *Engine) reload(m *model) *load {
 	m.busy, m.done = true, make(chan struct{})
 	job := &load{engine: e, name: m.name, look: m.look, have: maps.Clone(m.versions), labels: m.labels}
 	done := m.done
@@ -154,4 +155,5 @@ func (e *Engine) reload(m *model) {
 			}
 		}
 	})
+	return job
 }
