@@ -18,6 +18,7 @@ var arrows = map[string][]string{
 	"gateway":                      {"gateway/...", "preprocess/...", "postprocess", "task", "modelconfig", "tensor", "internal/..."},
 	"gateway/web":                  {},
 	"gateway/telemetry":            {"internal/..."},
+	"gateway/telemetry/otlptest":   {},
 	"gateway/kserve":               {"gateway/pipeline", "gateway/catalog", "gateway/backend", "gateway/cache", "postprocess", "preprocess", "task", "modelconfig", "tensor", "tritonpb", "internal/..."},
 	"gateway/pipeline":             {"gateway/catalog", "gateway/cache", "gateway/backend", "preprocess", "postprocess", "task", "tensor", "internal/..."},
 	"gateway/catalog":              {"gateway/backend", "task", "modelconfig", "tensor", "internal/..."},
@@ -56,8 +57,8 @@ var owners = map[string][]string{
 	"github.com/aws":                      {"gateway/jobs/sqs"},
 	"github.com/alecthomas/kong":          {"cli"},
 	"github.com/prometheus/client_golang": {"gateway"},
-	"go.opentelemetry.io":                 {"gateway/telemetry"},
-	"google.golang.org/protobuf":          {"gateway/kserve", "modelconfig", "gateway/backend/triton", "gateway/backend/embedded/ort", "tritonpb", "internal/tritontest", "internal/load", "bench/..."},
+	"go.opentelemetry.io":                 {"gateway/telemetry/..."},
+	"google.golang.org/protobuf":          {"gateway/telemetry/otlptest", "gateway/kserve", "modelconfig", "gateway/backend/triton", "gateway/backend/embedded/ort", "tritonpb", "internal/tritontest", "internal/load", "bench/..."},
 }
 
 type goPackage struct {
