@@ -3,9 +3,14 @@ package kserve
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"slices"
 	"testing"
+	"time"
 
 	"triton-gateway/gateway/backend"
+	upstream "triton-gateway/gateway/backend/triton"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/tensor"
 	"triton-gateway/tritonpb"
@@ -41,5 +46,39 @@ func BenchmarkServerLive(b *testing.B) {
 		if _, err := client.ServerLive(b.Context(), &tritonpb.ServerLiveRequest{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkAddedToTriton asks a real Triton's model that does nothing by turns directly and through the gateway in this process, one call at a time, and
+// reports the medians in microseconds, and what lies between them.
+func BenchmarkAddedToTriton(b *testing.B) {
+	server := triton.Get(b)
+	up := must(upstream.New(upstream.Config{Endpoints: []string{server.GRPC}}, upstream.Deps{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}))
+	b.Cleanup(func() { _ = up.Close() })
+	direct := tritonpb.NewGRPCInferenceServiceClient(dial(b, server.GRPC))
+	gateway := tritonpb.NewGRPCInferenceServiceClient(dial(b, behind(b, up)))
+	for _, size := range []int64{4, 150_528} {
+		b.Run(fmt.Sprint(4*size, "B"), func(b *testing.B) {
+			request := raw(ask(input("IN", "FP32", size)), make([]byte, 4*size))
+			request.ModelName = "noop"
+			var took [2][]time.Duration
+			for b.Loop() {
+				for i, client := range []tritonpb.GRPCInferenceServiceClient{direct, gateway} {
+					start := time.Now()
+					if _, err := client.ModelInfer(b.Context(), request); err != nil {
+						b.Fatal(err)
+					}
+					took[i] = append(took[i], time.Since(start))
+				}
+			}
+			var median [2]float64
+			for i := range took {
+				slices.Sort(took[i])
+				median[i] = float64(took[i][len(took[i])/2].Microseconds())
+			}
+			b.ReportMetric(median[0], "direct-us")
+			b.ReportMetric(median[1], "gateway-us")
+			b.ReportMetric(median[1]-median[0], "added-us")
+		})
 	}
 }

@@ -125,7 +125,7 @@ func TestModelInferRefusesBadRequestsBeforeAnyWork(t *testing.T) {
 		"unknown dtype":  {with(func(r *request) { r.Inputs[0].Datatype = "FP99" }), "input 'IN' for model 'echo' has the unknown data-type 'FP99'"},
 		"no dtype":       {with(func(r *request) { r.Inputs[0].Datatype = "" }), "IN"},
 		"mixed":          {with(func(r *request) { r.Inputs[0].Contents = &tritonpb.InferTensorContents{Fp32Contents: []float32{1, 2}} }), "contents field must not be specified when using raw_input_contents for 'IN'"},
-		"wrong contents": {typed("FP32", &tritonpb.InferTensorContents{IntContents: []int32{1, 2}}), "unexpected explicit tensor data for input tensor 'IN' of type 'INT32', expected datatype 'FP32'"},
+		"wrong contents": {typed("FP32", &tritonpb.InferTensorContents{IntContents: []int32{1, 2}}), "unexpected explicit tensor data for input tensor 'IN' for model 'echo' of type 'INT32', expected datatype 'FP32'"},
 		"fp16 contents":  {typed("FP16", &tritonpb.InferTensorContents{Fp32Contents: []float32{1, 2}}), "of type 'FP32', expected datatype 'FP16'"},
 		"int8 300":       {typed("INT8", &tritonpb.InferTensorContents{IntContents: []int32{300, 1}}), "input 'IN' has the number 300, which INT8 cannot hold"},
 		"uint16 70000":   {typed("UINT16", &tritonpb.InferTensorContents{UintContents: []uint32{70000, 1}}), "70000, which UINT16"},

@@ -42,7 +42,7 @@ func (m *inferMessage) tensor(i int) (t tensor.Tensor, err error) {
 	case in.contents != nil && len(m.raw) > 0:
 		return t, invalid("inputs."+clip(in.name)+".contents", "contents field must not be specified when using raw_input_contents for '%s' for model '%s'", clip(in.name), clip(m.model))
 	case in.contents != nil:
-		t.Data, err = typed(in.name, in.dtype, in.contents)
+		t.Data, err = typed(m.model, in.name, in.dtype, in.contents)
 		return t, err
 	case len(m.raw) > 0:
 		t.Data = m.raw[i]

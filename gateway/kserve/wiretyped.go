@@ -52,12 +52,12 @@ func memberOf(d tensor.DType) protowire.Number {
 
 // typed turns InferTensorContents, in pieces, into raw bytes. Numbers may come packed or one by one. One that the datatype cannot hold is refused,
 // where Triton would send other bytes.
-func typed(name string, d tensor.DType, pieces [][]byte) ([]byte, error) {
+func typed(model, name string, d tensor.DType, pieces [][]byte) ([]byte, error) {
 	size := 0
 	for _, piece := range pieces {
 		size += len(piece)
 	}
-	t := typing{input: name, dtype: d, want: memberOf(d), out: make([]byte, 0, size*max(1, d.Size()))}
+	t := typing{model: model, input: name, dtype: d, want: memberOf(d), out: make([]byte, 0, size*max(1, d.Size()))}
 	if t.want == 6 || t.want == 7 || t.want == 8 {
 		t.out = make([]byte, 0, size+16) // as long as on the wire, or a little longer
 	}
@@ -70,10 +70,10 @@ func typed(name string, d tensor.DType, pieces [][]byte) ([]byte, error) {
 }
 
 type typing struct {
-	input string
-	dtype tensor.DType
-	want  protowire.Number
-	out   []byte
+	model, input string
+	dtype        tensor.DType
+	want         protowire.Number
+	out          []byte
 }
 
 func (t *typing) set(num protowire.Number, typ protowire.Type, value, body []byte) error {
@@ -94,7 +94,7 @@ func (t *typing) set(num protowire.Number, typ protowire.Type, value, body []byt
 		if err := wellFormed(m.typ, value); err != nil {
 			return err
 		}
-		return t.bad("unexpected explicit tensor data for input tensor '%s' of type '%s', expected datatype '%s'", clip(t.input), m.name, t.dtype)
+		return t.bad("unexpected explicit tensor data for input tensor '%s' for model '%s' of type '%s', expected datatype '%s'", clip(t.input), clip(t.model), m.name, t.dtype)
 	}
 	switch m.typ {
 	case protowire.BytesType:
