@@ -189,7 +189,7 @@ func TestModelsThatCannotBeAskedAreRefusedBeforeTheBody(t *testing.T) {
 	} {
 		h.do(t, "POST", path, big).wantError(t, want.status, want.say)
 	}
-	if h.ran.Load() != 0 || h.connections.Load() != 1 {
-		t.Errorf("%d ran, %d connections", h.ran.Load(), h.connections.Load())
+	if h.ran.Load() != 0 {
+		t.Errorf("%d ran", h.ran.Load())
 	}
 }

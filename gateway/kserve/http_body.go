@@ -113,9 +113,6 @@ func (b *bodyReader) explain(err error) error {
 		return err
 	case errors.As(err, &timeout) && timeout.Timeout():
 		b.w.Header().Set("Connection", "close") // what is left of the body cannot be told from the next request
-		if err := b.ctx.Err(); err != nil {
-			return err
-		}
 		return fault.New(fault.Timeout, "deadline_exceeded", "the body came too slowly: at least %d KiB are expected every %d seconds, and all of it before the request's time is over",
 			bodyWindow>>10, bodyTime/time.Second).Wrap(err)
 	case b.ctx.Err() != nil:

@@ -27,7 +27,7 @@ func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
 		return err
 	}
 	defer release()
-	memory, room, err := h.body(ctx, c, c.r)
+	memory, room, err := h.body(ctx, c.ResponseWriter, c.r)
 	if err != nil {
 		return err
 	}

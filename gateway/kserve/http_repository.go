@@ -47,7 +47,7 @@ func (h *httpSide) document(ctx context.Context, c *httpCall, member func(r *jso
 		return nil
 	}
 	c.early = true
-	memory, room, err := h.body(ctx, c, c.r)
+	memory, room, err := h.body(ctx, c.ResponseWriter, c.r)
 	if err != nil {
 		return err
 	}
