@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -19,18 +21,36 @@ import (
 
 const inferMethod = "/inference.GRPCInferenceService/ModelInfer"
 
-var _ backend.Backend = (*Client)(nil)
+var (
+	_ backend.Backend = (*Client)(nil)
+	_ backend.Pool    = (*Client)(nil)
+	_ backend.Gate    = (*Client)(nil)
+)
 
 // Client is a backend.Backend over one or more Tritons that serve the same models.
 type Client struct {
-	endpoints []*endpoint
-	first     atomic.Uint32 // the endpoint that answered last; calls go there first
+	config    Config
+	deps      Deps
 	reconnect time.Duration
 	epochs    *epochs
 	log       *slog.Logger
+	born      time.Time
+
+	members   atomic.Pointer[[]*endpoint] // never changed, only replaced
+	several   bool                        // there is, or may be, more than one endpoint
+	pools     pools
+	retries   budget
+	hedges    budget
+	sequences sequences
+
+	judging sync.Mutex  // held while an endpoint is ejected, let in again, added or removed
+	entries []*entry    // of the configuration
+	parting []*endpoint // removed, with calls under way
+	minding sync.WaitGroup
+	stop    context.CancelFunc
 }
 
-// New prepares the connections. It does not wait for any of them; the first call does.
+// New prepares the connections. It does not wait for any of them; the first call does. Names to be resolved are looked up once, for a second at most.
 func New(c Config, d Deps) (*Client, error) {
 	targets, err := c.targets()
 	if err != nil {
@@ -39,41 +59,59 @@ func New(c Config, d Deps) (*Client, error) {
 	if d.Log == nil {
 		d.Log = slog.Default()
 	}
-	client := &Client{reconnect: c.Reconnect, log: d.Log}
+	client := &Client{config: c, deps: d, reconnect: c.Reconnect, log: d.Log, born: time.Now(), stop: func() {}}
 	if client.reconnect == 0 {
 		client.reconnect = defaultReconnect
 	}
+	client.members.Store(&[]*endpoint{})
+	client.retries.every, client.retries.least = retryEvery, retriesASecond
+	client.hedges.every = hedgeEvery
+	client.sequences.most = mostSequences
+	client.pools.config = &client.config
 	for _, t := range targets {
-		e, err := dial(t, &c)
-		if err != nil {
-			return nil, errors.Join(err, client.closeConnections())
-		}
-		client.endpoints = append(client.endpoints, e)
+		client.entries = append(client.entries, &entry{target: t, addresses: []string{t.address}})
+		client.several = client.several || t.host != "" || len(targets) > 1
 	}
 	client.epochs = newEpochs(d)
+	ctx, stop := context.WithCancel(context.Background())
+	client.stop = stop
+	if err := client.assemble(ctx); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	if client.several {
+		client.minding.Go(func() { client.mind(ctx) })
+	}
 	return client, nil
 }
 
 // Close ends running calls and closes the connections.
 func (c *Client) Close() error {
+	c.stop()
 	c.leave()
-	return c.closeConnections()
-}
-
-func (c *Client) closeConnections() error {
-	var all []error
-	for _, e := range c.endpoints {
+	c.judging.Lock()
+	all := []error{}
+	for _, e := range append(c.list(), c.parting...) {
 		all = append(all, e.conn.Close())
 	}
+	c.parting = nil
+	c.judging.Unlock()
+	c.minding.Wait()
 	return errors.Join(all...)
 }
 
-// Infer runs one model by ModelInfer. The tensors' Data goes to the transport uncopied, and after a cancelled or failed call the transport may still read it:
-// it must be ordinary Go memory that nobody writes to or reuses, not only until Infer returns. That is
-// what tensor.Tensor asks of everyone.
+// list is the endpoints of this moment, in the order of the configuration.
+func (c *Client) list() []*endpoint { return *c.members.Load() }
+
+// nanos is the clock of all that is not an epoch: the time since the client was made, never 0.
+func (c *Client) nanos() time.Duration { return time.Since(c.born) + 1 }
+
+// Infer runs one model by ModelInfer, on the endpoint with the fewest calls under way of those that have the model ready. It waits while all of them are at
+// their limits, in a line of bounded length. The tensors' Data goes to the transport uncopied, and after a cancelled or failed call the transport may still
+// read it: it must lie in r.Memory, which is retained as long, or be ordinary Go memory that nobody writes to or reuses.
 //
-// A call that failed for want of a connection is made once more, on the next endpoint or on a fresh connection to the same one: a
-// model's answer depends on its input alone, so running it twice does no harm.
+// A call that has certainly not run, or of which the connection broke, is made once more, on another endpoint or on a fresh connection to the
+// same one: a model's answer depends on its input alone, so running it twice does no harm. Calls of a sequence are not, and go to one endpoint.
+// Second calls of either kind have a budget, so that a failure of all servers is not answered by twice the calls.
 func (c *Client) Infer(ctx context.Context, r *backend.Request) (*backend.Response, error) {
 	request, err := newInferRequest(r)
 	if err != nil {
@@ -86,45 +124,93 @@ func (c *Client) Infer(ctx context.Context, r *backend.Request) (*backend.Respon
 	return checked(request, &answer)
 }
 
-// infer calls the preferred endpoint, and one other or the same again where the connection was the matter.
 func (c *Client) infer(ctx context.Context, request *inferRequest, answer *inferResponse) error {
-	at := int(c.first.Load()) % len(c.endpoints)
-	again, err := c.attempt(ctx, c.endpoints[at], request, answer)
-	if err == nil || !again || ctx.Err() != nil {
+	p := c.pools.of(c, request.model, request.version)
+	c.retries.called(c.nanos())
+	if s := sequenceOf(request); s.id != "" {
+		return c.inferSequence(ctx, p, s, request, answer)
+	}
+	t, err := c.place(ctx, p)
+	if err != nil {
 		return err
 	}
-	next := (at + 1) % len(c.endpoints)
-	if !c.endpoints[next].reconnect(ctx, c.reconnect) {
-		return err
+	if p.tail != nil {
+		return c.inferHedged(ctx, p, t, request, answer)
 	}
-	if _, err := c.attempt(ctx, c.endpoints[next], request, answer); err != nil {
-		return err
+	return c.inferTwice(ctx, p, t, request, answer)
+}
+
+// inferTwice calls, and calls once more where that may help and the budget allows it.
+func (c *Client) inferTwice(ctx context.Context, p *pool, t turn, request *inferRequest, answer *inferResponse) error {
+	again, err := c.attempt(ctx, p, &t, request, answer)
+	if err == nil {
+		return nil
 	}
-	c.first.Store(uint32(next))
+	if again == never || ctx.Err() != nil {
+		return translate(ctx, err)
+	}
+	second, found := c.secondTurn(ctx, p, &t, again)
+	if !found {
+		return translate(ctx, err)
+	}
+	if _, err := c.attempt(ctx, p, &second, request, answer); err != nil {
+		return translate(ctx, err)
+	}
 	return nil
 }
 
-// attempt makes one call and says whether another connection may do better.
-func (c *Client) attempt(ctx context.Context, e *endpoint, request *inferRequest, answer *inferResponse) (again bool, err error) {
+// attempt makes one call, ends its turn, and says where another may do better. What has ended already is not sent.
+func (c *Client) attempt(ctx context.Context, p *pool, t *turn, request *inferRequest, answer *inferResponse) (elsewhere, error) {
+	e := t.lane.e
+	if ctx.Err() != nil {
+		c.finish(p, t, unsent, ctx.Err())
+		return never, status.FromContextError(ctx.Err()).Err()
+	}
+	if e.conn.GetState() == connectivity.TransientFailure && !e.reconnect(ctx, c.reconnect) {
+		err := status.Error(codes.Unavailable, "connection refused or timed out")
+		if ctx.Err() != nil {
+			c.finish(p, t, unsent, ctx.Err())
+			return never, err
+		}
+		c.finish(p, t, broken, err)
+		return onOther, err
+	}
+	if c.several {
+		var leave context.CancelCauseFunc
+		ctx, leave = context.WithCancelCause(ctx)
+		defer leave(nil)
+		defer e.enlist(t, leave)()
+	}
 	var trailer metadata.MD
-	counted := e.calls.of(request.model, request.version)
-	counted.begin()
-	err = e.conn.Invoke(e.outgoing(ctx), inferMethod, request, answer, grpc.ForceCodecV2(codec{}), grpc.Trailer(&trailer))
-	counted.end(outcomeOf(err, len(trailer) > 0))
+	e.sent.Add(1)
+	t.lane.calls.begin()
+	err := e.conn.Invoke(e.outgoing(ctx), inferMethod, request, answer, grpc.ForceCodecV2(codec{}), grpc.Trailer(&trailer))
+	answered := len(trailer) > 0
+	t.lane.calls.end(outcomeOf(err, answered))
 	if err == nil {
 		if request.version == "" {
 			e.calls.of(request.model, answer.version).untimed()
 		}
-		return false, nil
+		c.finish(p, t, fine, nil)
+		return never, nil
 	}
-	s, _ := status.FromError(err)
-	return s.Code() == codes.Unavailable && find(s).retry, translate(ctx, err)
+	if context.Cause(ctx) == errRescued {
+		err = status.Error(codes.Unavailable, "the model server does not answer")
+		c.finish(p, t, broken, err)
+		return onOther, err
+	}
+	what, again := judged(ctx, err, answered)
+	c.finish(p, t, what, err)
+	if status.Code(err) == codes.NotFound && p.readyElsewhere(e) {
+		again = onOther
+	}
+	return again, err
 }
 
 // newInferRequest checks what Triton would only refuse, or what would corrupt the message.
 func newInferRequest(r *backend.Request) (*inferRequest, error) {
 	texts := []string{r.Model, r.Version, r.ID}
-	out := &inferRequest{model: r.Model, version: r.Version, id: r.ID, params: r.Params, inputs: r.Inputs}
+	out := &inferRequest{model: r.Model, version: r.Version, id: r.ID, params: r.Params, inputs: r.Inputs, memory: r.Memory}
 	for i := range r.Inputs {
 		if err := r.Inputs[i].Validate(); err != nil {
 			return nil, fault.New(fault.Invalid, "invalid_request", "%v", err)

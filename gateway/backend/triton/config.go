@@ -2,6 +2,7 @@ package triton
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -39,12 +40,10 @@ func (c *Client) Config(ctx context.Context, model string) (*modelconfig.Config,
 	return config, err
 }
 
-// ask calls one endpoint after the other until one does not fail for want of a connection.
+// ask calls one endpoint after the other until one does not fail for want of a connection: those in service first.
 func (c *Client) ask(ctx context.Context, call func(context.Context, *endpoint) error) error {
-	first := int(c.first.Load())
-	var last error
-	for i := range c.endpoints {
-		e := c.endpoints[(first+i)%len(c.endpoints)]
+	last := error(nowhere())
+	for _, e := range c.order() {
 		if !e.reconnect(ctx, c.reconnect) {
 			last = status.Error(codes.Unavailable, "connection refused or timed out")
 			continue
@@ -58,6 +57,21 @@ func (c *Client) ask(ctx context.Context, call func(context.Context, *endpoint) 
 		return nil
 	}
 	return translate(ctx, last)
+}
+
+// order is the endpoints, those that are ejected last.
+func (c *Client) order() []*endpoint {
+	list := slices.Clone(c.list())
+	slices.SortStableFunc(list, func(a, b *endpoint) int {
+		switch x, y := a.ejected.Load(), b.ejected.Load(); {
+		case x == y:
+			return 0
+		case x:
+			return 1
+		}
+		return -1
+	})
+	return list
 }
 
 // fromMetadata asks for what the config lacks.

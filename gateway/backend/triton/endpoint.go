@@ -45,6 +45,11 @@ type endpoint struct {
 	calls   *ledger
 	watch   *watcher
 	http    http.Client // for the metrics page
+	extra   func(context.Context) map[string]string
+	health
+	// seen is what the last look that succeeded has found ready; epochs are the last of every version that was ever seen.
+	seen   atomic.Pointer[map[modelVersion]bool]
+	epochs atomic.Pointer[map[modelVersion]string]
 	// dials counts the connections made. A new one means that the server may be a new one.
 	dials atomic.Uint64
 
@@ -53,8 +58,8 @@ type endpoint struct {
 	waiters uint64                        // numbers given out
 }
 
-func dial(t target, c *Config) (*endpoint, error) {
-	e := &endpoint{target: t, calls: newLedger(), watch: newWatcher(), waiting: map[uint64]context.CancelFunc{}}
+func dial(t target, c *Config, d *Deps) (*endpoint, error) {
+	e := &endpoint{target: t, calls: newLedger(), watch: newWatcher(), waiting: map[uint64]context.CancelFunc{}, extra: d.Outgoing}
 	if len(t.headers) > 0 {
 		e.header = metadata.New(t.headers)
 	}
@@ -64,7 +69,11 @@ func dial(t target, c *Config) (*endpoint, error) {
 		if settings == nil {
 			settings = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
-		secure = credentials.NewTLS(settings.Clone())
+		settings = settings.Clone()
+		if t.host != "" && settings.ServerName == "" {
+			settings.ServerName = t.host
+		}
+		secure = credentials.NewTLS(settings)
 	}
 	limit := c.MaxMessage
 	if limit == 0 {
@@ -105,8 +114,13 @@ func (e *endpoint) dial(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// outgoing adds the endpoint's headers. Metadata that a caller put into ctx stays.
+// outgoing adds the endpoint's headers and those of the call. Metadata that a caller put into ctx stays.
 func (e *endpoint) outgoing(ctx context.Context) context.Context {
+	if e.extra != nil {
+		for key, value := range e.extra(ctx) {
+			ctx = metadata.AppendToOutgoingContext(ctx, key, value)
+		}
+	}
 	if e.header == nil {
 		return ctx
 	}

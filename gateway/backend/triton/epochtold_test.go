@@ -69,7 +69,7 @@ func TestReadingLabelsIsNoStrangersCall(t *testing.T) {
 	first := epochs()
 	_, err := c.Labels(t.Context(), "m", "OUT", 3)
 	wantFault(t, err, fault.NotFound, "labels_not_found")
-	if n := c.endpoints[0].calls.of("m", "10").read(); n != (tally{started: 1, succeeded: 1}) {
+	if n := c.list()[0].calls.of("m", "10").read(); n != (tally{started: 1, succeeded: 1}) {
 		t.Errorf("the call is noted as %+v", n)
 	}
 	if got := epochs(); !maps.Equal(got, first) {
@@ -90,7 +90,7 @@ func TestReadingLabelsIsNoStrangersCall(t *testing.T) {
 	wantFault(t, <-done, fault.Canceled, "client_closed")
 	close(release)
 	for counted := uint64(0); counted == 0; { // the server counts when the model ends, whoever has left
-		stats, err := c.endpoints[0].service.ModelStatistics(t.Context(), &tritonpb.ModelStatisticsRequest{Name: "n"})
+		stats, err := c.list()[0].service.ModelStatistics(t.Context(), &tritonpb.ModelStatisticsRequest{Name: "n"})
 		if err != nil {
 			t.Fatal(err)
 		}

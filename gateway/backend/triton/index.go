@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
@@ -18,33 +21,41 @@ import (
 // when it is loaded anew on any of them. An endpoint that does not answer keeps its last epoch until it is back. The error is
 // Unavailable only where no endpoint can be reached, so that none can infer either.
 func (c *Client) Index(ctx context.Context) ([]backend.ModelStatus, error) {
-	sights := make([][]sight, len(c.endpoints))
-	failures := make([]error, len(c.endpoints))
+	members := c.list()
+	sights := make([][]sight, len(members))
+	failures := make([]error, len(members))
 	var wait sync.WaitGroup
-	for i, e := range c.endpoints {
-		wait.Go(func() { sights[i], failures[i] = c.look(ctx, e) })
+	for i, e := range members {
+		if e.ejected.Load() { // it is probed until it is back, and looked at before it gets a call
+			failures[i] = status.Error(codes.Unavailable, "taken out of service: "+e.why())
+			continue
+		}
+		wait.Go(func() {
+			sights[i], failures[i] = c.look(ctx, e)
+			c.looked(ctx, e, failures[i])
+		})
 	}
 	wait.Wait()
 	failed := 0
 	for i, err := range failures {
 		if err != nil {
 			failed++
-			c.log.Debug("a model server does not answer", "endpoint", c.endpoints[i].name, "error", err)
+			c.log.Debug("a model server does not answer", "endpoint", members[i].name, "error", err)
 		}
 	}
-	if failed == len(c.endpoints) {
-		return nil, c.noIndex(ctx, failures)
+	if failed == len(members) {
+		return nil, c.noIndex(ctx, members, failures)
 	}
-	if len(c.endpoints) == 1 {
+	if len(members) == 1 {
 		return statuses(sights[0]), nil
 	}
-	return c.united(sights, failures), nil
+	return united(members, sights, failures), nil
 }
 
 // noIndex is the error where no endpoint has answered. Unavailable tells the catalog that nobody can be reached, so that no reload can be missed and stored answers
 // are good. Where a connection stands, inference may go on and the models may be loaded anew unseen: that is another error.
-func (c *Client) noIndex(ctx context.Context, failures []error) error {
-	for i, e := range c.endpoints {
+func (c *Client) noIndex(ctx context.Context, members []*endpoint, failures []error) error {
+	for i, e := range members {
 		if e.conn.GetState() != connectivity.Ready {
 			continue
 		}
@@ -54,7 +65,10 @@ func (c *Client) noIndex(ctx context.Context, failures []error) error {
 		}
 		return f
 	}
-	return translate(ctx, failures[int(c.first.Load())%len(failures)])
+	if len(failures) == 0 {
+		return nowhere()
+	}
+	return translate(ctx, failures[0])
 }
 
 func statuses(list []sight) []backend.ModelStatus {
@@ -66,7 +80,7 @@ func statuses(list []sight) []backend.ModelStatus {
 }
 
 // united makes one list of those of several endpoints.
-func (c *Client) united(lists [][]sight, failures []error) []backend.ModelStatus {
+func united(members []*endpoint, lists [][]sight, failures []error) []backend.ModelStatus {
 	var order []modelVersion
 	best := map[modelVersion]sight{}
 	epochs := map[modelVersion][]string{}
@@ -87,31 +101,35 @@ func (c *Client) united(lists [][]sight, failures []error) []backend.ModelStatus
 	for _, id := range order {
 		s := best[id]
 		if s.state == backend.Ready {
-			s.epoch = c.unitedEpoch(id, epochs[id], failures)
+			s.epoch = unitedEpoch(id, members, epochs[id], failures)
 		}
 		out = append(out, statuses([]sight{s})...)
 	}
 	return out
 }
 
-// unitedEpoch changes when any endpoint's epoch does.
-func (c *Client) unitedEpoch(id modelVersion, epochs []string, failures []error) string {
-	h := sha256.New()
+// unitedEpoch changes when any endpoint's epoch does, and when an endpoint comes or goes. It does not depend on the order of the endpoints, which a name
+// server may change.
+func unitedEpoch(id modelVersion, members []*endpoint, epochs []string, failures []error) string {
+	lines := make([]string, 0, len(epochs))
 	for i, epoch := range epochs {
 		if failures[i] != nil {
-			epoch = c.endpoints[i].watch.last(id)
+			epoch = members[i].lastEpoch(id)
 		}
-		h.Write([]byte(epoch + "\x00"))
+		lines = append(lines, members[i].address+" "+epoch+"\x00")
+	}
+	slices.Sort(lines)
+	h := sha256.New()
+	for _, line := range lines {
+		h.Write([]byte(line))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:epochLength/2])
 }
 
-// last gives the epoch that was seen last; "" where none was.
-func (w *watcher) last(id modelVersion) string {
-	w.busy <- struct{}{}
-	defer func() { <-w.busy }()
-	if v, found := w.versions[id]; found {
-		return v.record.Epoch
+// lastEpoch gives the epoch that was seen last; "" where none was.
+func (e *endpoint) lastEpoch(id modelVersion) string {
+	if epochs := e.epochs.Load(); epochs != nil {
+		return (*epochs)[id]
 	}
 	return ""
 }
@@ -121,7 +139,7 @@ func (c *Client) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	var wait sync.WaitGroup
-	for _, e := range c.endpoints {
+	for _, e := range c.list() {
 		if e.dials.Load() > 0 && e.watch.used() {
 			wait.Go(func() { _, _ = c.look(ctx, e) })
 		}

@@ -71,10 +71,10 @@ func TestIndexFailsWithTheServer(t *testing.T) {
 	_, err := c.Index(t.Context())
 	wantFault(t, err, fault.Unavailable, "backend_unavailable")
 	both := clientOf(t, s.Addr(), fake(t).Addr())
-	both.endpoints[1].reconnect(t.Context(), time.Second)
-	both.endpoints[1].watch.busy <- struct{}{} // no look at the second comes to an end
+	both.list()[1].reconnect(t.Context(), time.Second)
+	both.list()[1].watch.busy <- struct{}{} // no look at the second comes to an end
 	_, err = both.Index(t.Context())
-	<-both.endpoints[1].watch.busy
+	<-both.list()[1].watch.busy
 	wantFault(t, err, fault.Timeout, "deadline_exceeded")
 }
 

@@ -27,7 +27,7 @@ func (c *Client) Labels(ctx context.Context, model, output string, n int) ([]str
 	}
 	// The version is named where it is known: a call without one is noted for its version only when it is answered, and until then, or
 	// if it never is, it looks like a stranger's.
-	request := &inferRequest{model: model, version: c.newest(ctx, model), outputs: []wantedOutput{{name: output, classes: int64(n)}}}
+	request := &inferRequest{model: model, version: c.newest(model), outputs: []wantedOutput{{name: output, classes: int64(n)}}}
 	for i := range config.Inputs {
 		in := &config.Inputs[i]
 		if in.Optional {
@@ -50,19 +50,18 @@ func (c *Client) Labels(ctx context.Context, model, output string, n int) ([]str
 	return labelsOf(answer, model, output, n)
 }
 
-// newest gives the highest version of a model that the last look has seen ready on the preferred endpoint; "" where there was none.
-func (c *Client) newest(ctx context.Context, model string) (version string) {
-	w := c.endpoints[int(c.first.Load())%len(c.endpoints)].watch
-	select {
-	case w.busy <- struct{}{}:
-		defer func() { <-w.busy }()
-	case <-ctx.Done():
-		return ""
-	}
-	for id, v := range w.versions {
-		higher := len(id.version) > len(version) || len(id.version) == len(version) && id.version > version
-		if id.model == model && !v.record.Gone && higher {
-			version = id.version
+// newest gives the highest version of a model that the last looks have seen ready on an endpoint; "" where there was none.
+func (c *Client) newest(model string) (version string) {
+	for _, e := range c.list() {
+		seen := e.seen.Load()
+		if seen == nil {
+			continue
+		}
+		for id := range *seen {
+			higher := len(id.version) > len(version) || len(id.version) == len(version) && id.version > version
+			if id.model == model && higher {
+				version = id.version
+			}
 		}
 	}
 	return version

@@ -104,7 +104,25 @@ func (c *Client) lookOnce(ctx context.Context, e *endpoint) (sights []sight, don
 		w.versions[id] = v
 	}
 	w.forget(now)
+	e.publish(sights)
 	return sights, done || !shared, nil
+}
+
+// publish lets others read what the look has found, without waiting for the next one.
+func (e *endpoint) publish(sights []sight) {
+	seen := make(map[modelVersion]bool, len(sights))
+	for _, s := range sights {
+		if s.state == backend.Ready {
+			seen[s.modelVersion] = true
+			seen[modelVersion{model: s.model}] = true
+		}
+	}
+	epochs := make(map[modelVersion]string, len(e.watch.versions))
+	for id, v := range e.watch.versions {
+		epochs[id] = v.record.Epoch
+	}
+	e.seen.Store(&seen)
+	e.epochs.Store(&epochs)
 }
 
 // markGone notes in the book and in memory which versions are not ready now.

@@ -165,7 +165,7 @@ func TestRealRestart(t *testing.T) {
 // pending waits until n calls have been started by the client.
 func pending(t *testing.T, c *Client, n uint64) {
 	t.Helper()
-	for c.endpoints[0].calls.of("slow", "1").read().started < n {
+	for c.list()[0].calls.of("slow", "1").read().started < n {
 		select {
 		case <-t.Context().Done():
 			t.Fatal(t.Context().Err())

@@ -76,7 +76,7 @@ func (g *gateways) settle(t *testing.T) string {
 func (g *gateways) reload(t *testing.T) {
 	t.Helper()
 	touch(t, filepath.Join(g.server.Repository, "noop", "1", "model.py"))
-	if _, err := g.a.endpoints[0].service.RepositoryModelLoad(t.Context(), &tritonpb.RepositoryModelLoadRequest{ModelName: "noop"}); err != nil {
+	if _, err := g.a.list()[0].service.RepositoryModelLoad(t.Context(), &tritonpb.RepositoryModelLoadRequest{ModelName: "noop"}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -130,7 +130,7 @@ func TestRealReload(t *testing.T) {
 			g.settle(t)
 			g.infer(t, g.a, 2)
 			old := g.settle(t)
-			if got := g.a.endpoints[0].watch.versions[modelVersion{"noop", "1"}].record.Seen[successCount]; got != step.counted {
+			if got := g.a.list()[0].watch.versions[modelVersion{"noop", "1"}].record.Seen[successCount]; got != step.counted {
 				t.Fatalf("the old load has counted %d calls, want %d", got, step.counted)
 			}
 			g.reload(t)

@@ -17,7 +17,8 @@ import (
 // Config says which Tritons to talk to. The zero value of everything but Endpoints is fine.
 type Config struct {
 	// Endpoints are gRPC addresses: host:port or grpc://host:port in the clear, grpcs://host:port with TLS. All of them serve
-	// the same models; a call goes to one of them.
+	// the same models; a call goes to one of them. dns:///name:port stands for all addresses that the name has, which are looked up again
+	// and again; it is in the clear unless TLS is set.
 	Endpoints []string
 	// TLS is used for grpcs:// endpoints; nil means the system's roots. With TLS set, addresses without a scheme use it too.
 	TLS *tls.Config
@@ -32,6 +33,16 @@ type Config struct {
 	MaxMessage int
 	// Reconnect is how long a call may wait for a lost connection to come back before it fails; 0 means 1 s.
 	Reconnect time.Duration
+	// Resolve is the time between two look-ups of a dns:/// name; 0 means 5 s.
+	Resolve time.Duration
+	// MaxRunning bounds the calls of one model on one endpoint at a time, which adapts below that; 0 means 1000.
+	MaxRunning int
+	// Queue is how many calls of one model may wait while all endpoints are at their limits; 0 means four times what may run, and
+	// at least 32.
+	Queue int
+	// Hedge names the models of which a call that takes longer than 95 of 100 may be made a second time on another endpoint. The first answer
+	// counts. Such a model's answer must depend on the input alone.
+	Hedge []string
 }
 
 // Deps are the parts that a Client works with. Nil ones get a default.
@@ -41,6 +52,8 @@ type Deps struct {
 	Now    func() time.Time // nil: time.Now
 	// Outgoing gives metadata for one call besides the configured headers, as the trace context; nil: none.
 	Outgoing func(ctx context.Context) map[string]string
+	// Resolve gives the addresses of a host name; nil: the system's resolver.
+	Resolve func(ctx context.Context, host string) ([]string, error)
 }
 
 const (
@@ -51,8 +64,9 @@ const (
 
 // target is one endpoint after parsing.
 type target struct {
-	name    string // as configured
+	name    string // as configured; with the address behind it where a name has several
 	address string // host:port
+	host    string // set for dns:/// entries: the name to look up, and the one that TLS checks
 	tls     bool
 	headers map[string]string
 	metrics string
@@ -71,6 +85,9 @@ func (c *Config) targets() ([]target, error) {
 	}
 	seen := map[string]bool{}
 	list := make([]target, 0, len(c.Endpoints))
+	if c.MaxRunning < 0 || c.Queue < 0 || c.Resolve < 0 {
+		return nil, badConfig("triton: max_running, queue and resolve are not negative")
+	}
 	for i, name := range c.Endpoints {
 		t, err := parseTarget(name, c.TLS != nil)
 		if err != nil {
@@ -100,8 +117,10 @@ func parseTarget(name string, secure bool) (target, error) {
 		secure = secure && scheme == ""
 	case "grpcs":
 		secure = true
+	case "dns":
+		address = strings.TrimPrefix(address, "/")
 	default:
-		return target{}, fmt.Errorf("%q: the scheme must be grpc or grpcs; Triton's gRPC port is 8001 by default", name)
+		return target{}, fmt.Errorf("%q: the scheme must be grpc, grpcs or dns; Triton's gRPC port is 8001 by default", name)
 	}
 	host, port, err := net.SplitHostPort(strings.TrimSuffix(address, "/"))
 	if err != nil || host == "" || port == "" {
@@ -110,7 +129,11 @@ func parseTarget(name string, secure bool) (target, error) {
 	if _, err := url.Parse("//" + net.JoinHostPort(host, port)); err != nil {
 		return target{}, fmt.Errorf("%q: want host:port, such as localhost:8001", name)
 	}
-	return target{name: name, address: net.JoinHostPort(host, port), tls: secure}, nil
+	t := target{name: name, address: net.JoinHostPort(host, port), tls: secure}
+	if scheme == "dns" {
+		t.host = host
+	}
+	return t, nil
 }
 
 func merged(maps ...map[string]string) map[string]string {

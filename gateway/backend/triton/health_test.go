@@ -1,0 +1,279 @@
+package triton
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/fault"
+	"triton-gateway/internal/tritontest"
+)
+
+// traffic is callers that call one after the other until they are stopped.
+type traffic struct {
+	calls, errors atomic.Int64
+	last          atomic.Value // error
+	slowest       atomic.Int64 // of the calls that began after mark was called
+	stop          func()
+}
+
+func underLoad(t testing.TB, c *Client, callers int, timeout time.Duration) *traffic {
+	f := &traffic{}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wait sync.WaitGroup
+	for range callers {
+		wait.Go(func() {
+			for ctx.Err() == nil {
+				one, leave := context.WithTimeout(ctx, timeout)
+				start := time.Now()
+				_, err := c.Infer(one, requestOf("m", 1))
+				leave()
+				if ctx.Err() != nil {
+					return
+				}
+				f.calls.Add(1)
+				if err != nil {
+					f.errors.Add(1)
+					f.last.Store(err)
+				}
+				if took := int64(time.Since(start)); took > f.slowest.Load() {
+					f.slowest.Store(took)
+				}
+			}
+		})
+	}
+	f.stop = func() { cancel(); wait.Wait() }
+	t.Cleanup(f.stop)
+	return f
+}
+
+// more waits for so many more calls to end.
+func (f *traffic) more(t testing.TB, n int64) {
+	t.Helper()
+	from := f.calls.Load()
+	until(t, "calls go on", 30*time.Second, func() bool { return f.calls.Load() >= from+n })
+}
+
+func TestOneOfThreeIsKilledUnderLoad(t *testing.T) {
+	c, servers := fakes(t, 3, nil)
+	for _, s := range servers {
+		s.Fail(tritontest.Fault{Delay: 2 * time.Millisecond})
+	}
+	statusOf(t, c, "m")
+	f := underLoad(t, c, 8, 10*time.Second)
+	f.more(t, 1000)
+	servers[1].Kill()
+	if took := serves(t, c, 1, false); took > time.Second {
+		t.Errorf("ejected after %v", took)
+	}
+	f.more(t, 1000)
+	served := servers[1].Calls("m")
+	servers[1].Start()
+	start := time.Now()
+	until(t, "it gets calls again", 10*time.Second, func() bool { return servers[1].Calls("m") > served })
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("back after %v", took)
+	}
+	f.more(t, 1000)
+	f.stop()
+	if failed, all := f.errors.Load(), f.calls.Load(); failed*1000 > all {
+		t.Errorf("%d of %d calls failed; the last: %v", failed, all, f.last.Load())
+	}
+	states := c.Endpoints()
+	if s := states[1]; s.Ejected == 0 || !s.Ready || s.Failures == 0 || s.Reason != "" {
+		t.Errorf("got %+v", s)
+	}
+	if states[0].Ejected+states[2].Ejected != 0 || states[0].Retries+states[2].Retries == 0 {
+		t.Errorf("the others: %+v, %+v", states[0], states[2])
+	}
+}
+
+// hangs makes a server take calls and probes and answer none, until the function that it gives is called.
+func hangs(s *tritontest.Server) func() {
+	release := make(chan struct{})
+	for _, method := range []string{"ModelInfer", "ServerLive", "RepositoryIndex", "ModelStatistics", "ModelReady"} {
+		s.Fail(tritontest.Fault{Method: method, Until: release})
+	}
+	return func() { s.Heal(); close(release) }
+}
+
+func TestAHungServerDoesNotHoldTheOthersUp(t *testing.T) {
+	c, servers := fakes(t, 3, nil)
+	statusOf(t, c, "m")
+	f := underLoad(t, c, 8, 20*time.Second)
+	f.more(t, 1000)
+	back := hangs(servers[2])
+	if took := serves(t, c, 2, false); took > 2*time.Second {
+		t.Errorf("ejected after %v", took)
+	}
+	f.more(t, 1000)
+	f.stop()
+	if f.errors.Load() != 0 { // what waited for the hung server was made elsewhere
+		t.Errorf("%d of %d calls failed; the last: %v", f.errors.Load(), f.calls.Load(), f.last.Load())
+	}
+	if slowest := time.Duration(f.slowest.Load()); slowest > 3*time.Second {
+		t.Errorf("a call took %v", slowest)
+	}
+	if s := c.Endpoints()[2]; s.Running != 0 || s.Reason != "it does not answer" {
+		t.Errorf("got %+v", s)
+	}
+	back()
+	serves(t, c, 2, true)
+}
+
+func TestAllDead(t *testing.T) {
+	c, servers := fakes(t, 3, nil)
+	for range 300 {
+		must(t, c, requestOf("m", 1))
+	}
+	for _, s := range servers {
+		s.Kill()
+	}
+	sent := func() (n uint64) {
+		for _, e := range c.Endpoints() {
+			n += e.Calls
+		}
+		return n
+	}
+	before, start := sent(), time.Now()
+	const calls = 1000
+	for range calls {
+		_, err := c.Infer(t.Context(), requestOf("m", 1))
+		wantFault(t, err, fault.Unavailable, "backend_unavailable")
+	}
+	if took := time.Since(start) / calls; took > 20*time.Millisecond {
+		t.Errorf("an error took %v", took)
+	}
+	if n := sent() - before; n > calls*11/10 {
+		t.Errorf("%d attempts for %d calls", n, calls)
+	}
+	_, err := c.Index(t.Context())
+	wantFault(t, err, fault.Unavailable, "backend_unavailable")
+	servers[0].Start()
+	until(t, "one is back", 5*time.Second, func() bool { _, err := c.Infer(t.Context(), requestOf("m", 1)); return err == nil })
+}
+
+// TestAmplification: servers that answer, and say that they cannot serve, are called no more than a tenth more often.
+func TestAmplification(t *testing.T) {
+	c, servers := fakes(t, 3, nil)
+	for _, s := range servers {
+		s.Fail(tritontest.Fault{Code: codes.Unavailable, Text: tritontest.QueueFull})
+	}
+	const calls = 2000
+	for range calls {
+		_, err := c.Infer(t.Context(), requestOf("m", 1))
+		wantFault(t, err, fault.Busy, "queue_full")
+	}
+	if n := servers[0].Calls("m") + servers[1].Calls("m") + servers[2].Calls("m"); n < calls*105/100 || n > calls*11/10 {
+		t.Errorf("%d attempts for %d calls", n, calls)
+	}
+}
+
+func TestModelsErrorsEjectNobody(t *testing.T) {
+	c, servers := fakes(t, 2, nil)
+	for _, s := range servers {
+		s.Model("n", echo)
+		s.Fail(tritontest.Fault{Model: "m", Code: codes.Internal, Text: "exploded"})
+	}
+	for range 50 {
+		if _, err := c.Infer(t.Context(), requestOf("m", 1)); err == nil {
+			t.Fatal("no error")
+		}
+		must(t, c, requestOf("n", 1))
+	}
+	for _, e := range c.Endpoints() {
+		if !e.Ready || e.Ejected != 0 {
+			t.Errorf("got %+v", e)
+		}
+	}
+	if n := servers[0].Calls("m") + servers[1].Calls("m"); n != 2*breakAfter {
+		t.Errorf("%d calls of a model that fails, want %d until the breakers open", n, 2*breakAfter)
+	}
+	_, err := c.Infer(t.Context(), requestOf("m", 1))
+	if f := wantFault(t, err, fault.Unavailable, "backend_unavailable"); f.RetryAfter <= 0 || f.RetryAfter > firstBreak {
+		t.Errorf("RetryAfter %v", f.RetryAfter)
+	}
+	servers[0].Heal()
+	until(t, "a trial closes the breaker", 10*time.Second, func() bool { _, err := c.Infer(t.Context(), requestOf("m", 1)); return err == nil })
+}
+
+func TestTheLastEndpointIsNeverEjected(t *testing.T) {
+	c, servers := fakes(t, 2, nil)
+	for _, s := range servers {
+		s.Fail(tritontest.Fault{Code: codes.Unavailable, Text: "upstream connect error"})
+	}
+	for range 50 {
+		_, err := c.Infer(t.Context(), requestOf("m", 1))
+		wantFault(t, err, fault.Unavailable, "backend_unavailable")
+	}
+	inService := 0
+	for _, e := range c.Endpoints() {
+		if e.Ready {
+			inService++
+		}
+	}
+	if inService == 0 {
+		t.Error("nobody is left")
+	}
+}
+
+// TestAnEndpointThatLooksMissIsEjected: without any call.
+func TestAnEndpointThatLooksMissIsEjected(t *testing.T) {
+	c, servers := fakes(t, 2, nil)
+	statusOf(t, c, "m")
+	servers[0].Kill()
+	for range missesToEject {
+		if c.Endpoints()[0].Ejected != 0 {
+			t.Error("ejected after one look")
+		}
+		statusOf(t, c, "m")
+	}
+	if s := c.Endpoints()[0]; s.Ejected != 1 || s.Ready {
+		t.Errorf("got %+v", s)
+	}
+	infers(t, c, 20)
+	if servers[0].Calls("m") != 0 {
+		t.Error("it got a call")
+	}
+}
+
+func TestWhatComesBackHasBeenLookedAt(t *testing.T) {
+	c, servers := fakes(t, 2, nil)
+	old := statusOf(t, c, "m").Epoch
+	servers[0].Kill()
+	infers(t, c, 10)
+	serves(t, c, 0, false)
+	servers[0].Start()
+	serves(t, c, 0, true)
+	if e := c.list()[0]; e.readiness(modelVersion{"m", "1"}) != ready || e.lastEpoch(modelVersion{"m", "1"}) == "" {
+		t.Error("it got calls before anybody had looked")
+	}
+	changed(t, "a new server", statusOf(t, c, "m").Epoch, old)
+}
+
+func TestSlowStart(t *testing.T) {
+	h := &health{}
+	now := time.Minute
+	h.since.Store(int64(now))
+	loads := []int64{h.load(now), h.load(now + slowStart/2), h.load(now + slowStart), h.load(now + slowStart)}
+	if loads[0] != 4<<10 || loads[1] <= 1<<10 || loads[1] >= 4<<10 || loads[2] != 1<<10 || loads[3] != 1<<10 || h.since.Load() != 0 {
+		t.Errorf("got %v", loads)
+	}
+}
+
+func TestEndpointsOfOneServer(t *testing.T) {
+	c, servers := fakes(t, 1, nil)
+	must(t, c, requestOf("m", 1))
+	servers[0].Kill()
+	_, err := c.Infer(t.Context(), requestOf("m", 1))
+	wantFault(t, err, fault.Unavailable, "backend_unavailable")
+	if s := c.Endpoints()[0]; s.Ready || s.Ejected != 0 || s.Reason == "" || s.Calls == 0 {
+		t.Errorf("got %+v", s)
+	}
+	var _ []backend.EndpointState = c.Endpoints()
+}

@@ -1,0 +1,227 @@
+package triton
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"time"
+
+	"triton-gateway/internal/fault"
+)
+
+const (
+	// Of each model at least shortestLine calls may wait, and waitFactor for each that may run: enough to keep the servers busy over an uneven moment, and
+	// not so many that the last of them waits long for nothing.
+	shortestLine = 32
+	waitFactor   = 4
+	longestAfter = 5 * time.Minute // RetryAfter at most
+)
+
+// line is who waits, in order of arrival.
+type line struct{ list.List }
+
+// waiter is one caller in line. done is closed when turn or err is set.
+type waiter struct {
+	ctx  context.Context
+	done chan struct{}
+	turn turn
+	err  error
+	at   *list.Element // nil when it is not in line any more
+}
+
+// place finds a place for a call, and waits for one where all endpoints are at their limits.
+//
+// Errors: Unavailable where no endpoint serves, Busy with RetryAfter where the line is full, Timeout where the time that is left cannot suffice, Timeout or
+// Canceled where ctx ends.
+func (c *Client) place(ctx context.Context, p *pool) (turn, error) {
+	if err := ctx.Err(); err != nil {
+		return turn{}, left(ctx)
+	}
+	if p.waiting.Load() == 0 { // else it is the turn of those who wait
+		t, v := p.grab(c, c.nanos())
+		switch v {
+		case found:
+			return t, nil
+		case open, none:
+			return turn{}, p.refused(c, v)
+		}
+	}
+	return c.wait(ctx, p)
+}
+
+// wait joins the line.
+func (c *Client) wait(ctx context.Context, p *pool) (turn, error) {
+	w := &waiter{ctx: ctx, done: make(chan struct{})}
+	p.set(c) // which needs mu
+	p.mu.Lock()
+	p.waiting.Add(1) // first: whoever ends a call after this looks into the line
+	if p.line.Len() == 0 {
+		t, v := p.grabLocked(c)
+		if v != full {
+			p.waiting.Add(-1)
+			p.mu.Unlock()
+			if v == found {
+				return t, nil
+			}
+			return turn{}, p.refused(c, v)
+		}
+	}
+	if err := p.crowded(ctx, c, p.line.Len()); err != nil {
+		p.waiting.Add(-1)
+		p.mu.Unlock()
+		return turn{}, err
+	}
+	w.at = p.line.PushBack(w)
+	p.mu.Unlock()
+
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+		p.mu.Lock()
+		if w.at != nil {
+			p.line.Remove(w.at)
+			p.waiting.Add(-1)
+			p.mu.Unlock()
+			return turn{}, left(ctx)
+		}
+		p.mu.Unlock()
+		<-w.done // its turn came at the same moment
+	}
+	if w.err != nil {
+		return turn{}, w.err
+	}
+	if ctx.Err() != nil {
+		p.giveBack(c, &w.turn)
+		return turn{}, left(ctx)
+	}
+	return w.turn, nil
+}
+
+// grabLocked is grab for who holds mu.
+func (p *pool) grabLocked(c *Client) (turn, pick) {
+	p.remake(c)
+	return p.grab(c, c.nanos())
+}
+
+// dispatch gives free places to those who wait, and an error to all of them where nobody serves any more.
+func (p *pool) dispatch(c *Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.line.Len() > 0 {
+		front := p.line.Front()
+		w := front.Value.(*waiter)
+		if w.ctx.Err() == nil { // else it leaves by itself
+			t, v := p.grabLocked(c)
+			switch v {
+			case found:
+				w.turn = t
+			case full:
+				return
+			default:
+				w.err = p.refused(c, v)
+			}
+		} else {
+			w.err = left(w.ctx)
+		}
+		p.line.Remove(front)
+		p.waiting.Add(-1)
+		w.at = nil
+		close(w.done)
+	}
+}
+
+// room is how many may wait, for so many places.
+func (p *pool) room(c *Client, places int) int {
+	if c.config.Queue > 0 {
+		return c.config.Queue
+	}
+	return max(shortestLine, waitFactor*places)
+}
+
+// crowded is the error of a call that would stand behind so many in line; nil where it may wait.
+func (p *pool) crowded(ctx context.Context, c *Client, ahead int) error {
+	places, each, one := p.speed()
+	wait := time.Duration(float64(ahead+1) * float64(each))
+	if ahead >= p.room(c, places) {
+		after := min(max(time.Duration(float64(ahead+places)*float64(each)), time.Millisecond), longestAfter)
+		if each == 0 {
+			after = comeBack
+		}
+		return fault.New(fault.Busy, "queue_full", "%d calls of model %q run or wait already, which is as many as its servers can do soon; come again later",
+			ahead+places, p.model).After(after)
+	}
+	if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) < wait+one {
+		return fault.New(fault.Timeout, "deadline_exceeded",
+			"the answer is expected in %v, and the deadline is nearer; allow more time or come again later", (wait + one).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// speed is how many calls may run together, the time from one end to the next while they do, and the time of one call. Both times are 0 where none
+// has ended yet.
+func (p *pool) speed() (places int, each, one time.Duration) {
+	rate, count := 0.0, 0
+	for _, l := range p.lanes.Load().lanes {
+		if l.e.ejected.Load() || l.ready.Load() == notReady {
+			continue
+		}
+		places += l.limit.Limit()
+		if took := l.limit.Latency(); took > 0 {
+			rate += float64(l.limit.Limit()) / float64(took)
+			one += took
+			count++
+		}
+	}
+	if count == 0 {
+		return places, 0, 0
+	}
+	return places, time.Duration(1 / rate), one / time.Duration(count)
+}
+
+// refused is the error where nobody serves.
+func (p *pool) refused(c *Client, v pick) error {
+	if v != open {
+		return nowhere()
+	}
+	rest := longestBreak
+	now := c.nanos()
+	for _, l := range p.lanes.Load().lanes {
+		if r := l.breaker.rest(now); r > 0 && !l.e.ejected.Load() {
+			rest = min(rest, r)
+		}
+	}
+	return fault.New(fault.Unavailable, "backend_unavailable", "model %q keeps failing and is left alone for a moment; try again later, the log has what it said", p.model).After(rest)
+}
+
+// Full tells beforehand what would become of a call; see backend.Gate.
+func (c *Client) Full(ctx context.Context, model, version string) error {
+	if ctx.Err() != nil {
+		return left(ctx)
+	}
+	p := c.pools.known(model, version)
+	if p == nil { // never called
+		for _, e := range c.list() {
+			if !e.ejected.Load() {
+				return nil
+			}
+		}
+		return nowhere()
+	}
+	waiting := int(p.waiting.Load())
+	_, v := p.lanes.Load().choose(c.nanos(), nil)
+	switch {
+	case v == open || v == none:
+		return p.refused(c, v)
+	case v == found && waiting == 0:
+		return nil
+	}
+	return p.crowded(ctx, c, waiting)
+}
+
+// left is the error of a caller whose time is over or who went away.
+func left(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.Timeout, "deadline_exceeded", "the time was over before the model could be called; allow more time or come again later").Wrap(ctx.Err())
+	}
+	return fault.New(fault.Canceled, "client_closed", "the caller went away").Wrap(ctx.Err())
+}
