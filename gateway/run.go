@@ -54,6 +54,7 @@ func (g *Gateway) listenHTTP(ctx context.Context, setting, address string, h htt
 
 func (g *Gateway) listen(ctx context.Context, setting, address string) (net.Listener, error) {
 	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // Linux takes no filter on a multipath socket; see refuseNew
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; another program may be listening there: choose another address", setting, err)
