@@ -44,6 +44,7 @@ const (
 type session interface {
 	Graph() ort.Graph
 	Run(ctx context.Context, inputs []tensor.Tensor, shapes [][]int64) ([]tensor.Tensor, error)
+	Stop()
 	Close() error
 }
 

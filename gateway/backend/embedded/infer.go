@@ -55,9 +55,6 @@ func (e *Engine) turn(ctx context.Context, run *loaded, r *backend.Request, labe
 	if err := run.hopeless(ctx); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(e.base, cancel)()
 	leave, _, err := run.line.Acquire(ctx)
 	switch {
 	case fault.KindOf(err) == fault.Busy:
@@ -70,7 +67,7 @@ func (e *Engine) turn(ctx context.Context, run *loaded, r *backend.Request, labe
 		return nil, e.ended(ctx, r)
 	}
 	defer e.threads.Release(int64(run.threads))
-	if ctx.Err() != nil { // its time ended as its turn came
+	if ctx.Err() != nil || e.base.Err() != nil { // its time ended, or the engine's, as its turn came
 		return nil, e.ended(ctx, r)
 	}
 	t.began = time.Now()

@@ -17,7 +17,7 @@ func gated(tb testing.TB, config string) (*Engine, *fake) {
 	dir := tb.TempDir()
 	put(tb, dir, "m/1/model.onnx", []byte{1})
 	put(tb, dir, "m/config.pbtxt", []byte(config))
-	f := &fake{data: 1, entered: make(chan struct{}), leave: make(chan struct{}), closed: make(chan struct{})}
+	f := &fake{data: 1, entered: make(chan struct{}), leave: make(chan struct{}), closed: make(chan struct{}), stopped: make(chan struct{})}
 	return startFake(tb, dir, func([]byte, ort.Options) (session, error) { return f, nil }), f
 }
 

@@ -134,7 +134,7 @@ func (j *load) open(dir string, text []byte, config *modelconfig.Config, old *lo
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return newLoaded(c, s, f.epoch, threads), nil
+	return newLoaded(j.engine.base, c, s, f.epoch, threads), nil
 }
 
 // undo frees what was loaded and gives back what was there.

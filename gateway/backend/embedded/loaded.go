@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"sync/atomic"
 
 	"triton-gateway/internal/limit"
@@ -16,13 +17,16 @@ type loaded struct {
 	threads int            // threads of one run
 	line    *limit.Limiter // one place per instance of the instance groups
 	stats   counters
+	forget  func() bool  // ends the wait for the engine's end
 	refs    atomic.Int64 // the engine's claim and one per run; 0: freed
 }
 
-func newLoaded(c *modelconfig.Config, s session, epoch string, threads int) *loaded {
+// newLoaded holds a session, whose runs end when base does.
+func newLoaded(base context.Context, c *modelconfig.Config, s session, epoch string, threads int) *loaded {
 	l := &loaded{config: c, session: s, epoch: epoch, threads: threads,
 		line: limit.New(min(max(c.Instances, 1), maxInstances), maxWaiting).Named("instance_group.count of model '" + c.Name + "'")}
 	l.refs.Store(1)
+	l.forget = context.AfterFunc(base, s.Stop)
 	return l
 }
 
@@ -45,6 +49,7 @@ func (l *loaded) retain() bool {
 // release ends a claim.
 func (l *loaded) release() {
 	if l.refs.Add(-1) == 0 {
+		l.forget()
 		_ = l.session.Close() // never fails
 	}
 }

@@ -133,6 +133,7 @@ type fake struct {
 	entered chan struct{} // if not nil, told of every run
 	leave   chan struct{} // if not nil, awaited by every run
 	closed  chan struct{}
+	stopped chan struct{} // if not nil, closed by Stop
 }
 
 var errBroken = errors.New("broken model")
@@ -161,6 +162,8 @@ func (f *fake) Run(ctx context.Context, in []tensor.Tensor, _ [][]int64) ([]tens
 		case <-f.leave:
 		case <-ctx.Done():
 			return nil, ort.ErrStopped
+		case <-f.stopped:
+			return nil, ort.ErrStopped
 		}
 	}
 	select {
@@ -173,6 +176,12 @@ func (f *fake) Run(ctx context.Context, in []tensor.Tensor, _ [][]int64) ([]tens
 		out.Data = append(out.Data, b+f.data)
 	}
 	return []tensor.Tensor{out}, nil
+}
+
+func (f *fake) Stop() {
+	if f.stopped != nil {
+		close(f.stopped)
+	}
 }
 
 func (f *fake) Close() error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
@@ -18,6 +19,10 @@ import (
 type Session struct {
 	graph   Graph
 	session *onnxruntime.DynamicAdvancedSession
+
+	mu      sync.Mutex // guards the rest
+	runs    map[*onnxruntime.RunOptions]bool
+	stopped bool
 }
 
 // Load makes a session of an ONNX file's bytes, which are not needed afterwards. A model with an input or output that KServe v2
@@ -40,7 +45,7 @@ func (r *Runtime) Load(model []byte, o Options) (*Session, error) {
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "Error creating C session: "))
 	}
-	return &Session{graph, session}, nil
+	return &Session{graph: graph, session: session, runs: map[*onnxruntime.RunOptions]bool{}}, nil
 }
 
 // names gives the names by which the session is run, and refuses what cannot be served.
@@ -102,6 +107,16 @@ func sessionOptions(o Options) (*onnxruntime.SessionOptions, error) {
 // Graph tells the inputs and outputs in the order in which Run takes and gives them.
 func (s *Session) Graph() Graph { return s.graph }
 
+// Stop ends the runs that are under way as the end of their ctx would, and every later one. It does not wait for them.
+func (s *Session) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	for options := range s.runs {
+		_ = options.Terminate() // fails only without options
+	}
+}
+
 // Close frees the session.
 func (s *Session) Close() error { return s.session.Destroy() }
 
@@ -156,17 +171,18 @@ func (s *Session) Run(ctx context.Context, inputs []tensor.Tensor, shapes [][]in
 
 // stoppable runs the session and stops it when ctx ends.
 func (s *Session) stoppable(ctx context.Context, in, out []onnxruntime.Value) error {
-	if ctx.Err() != nil {
-		return ErrStopped
-	}
-	if ctx.Done() == nil {
-		return runError(ctx, s.session.Run(in, out))
-	}
 	options, err := onnxruntime.NewRunOptions()
 	if err != nil {
 		return err
 	}
 	defer options.Destroy()
+	if ctx.Err() != nil || !s.enter(options) {
+		return ErrStopped
+	}
+	defer s.leave(options)
+	if ctx.Done() == nil {
+		return s.runError(ctx, s.session.RunWithOptions(in, out, options))
+	}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -176,14 +192,33 @@ func (s *Session) stoppable(ctx context.Context, in, out []onnxruntime.Value) er
 	if !stop() {
 		<-done // Terminate still holds the options
 	}
-	return runError(ctx, err)
+	return s.runError(ctx, err)
 }
 
-func runError(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
+// enter lets Stop know of a run; false where it was called already.
+func (s *Session) enter(options *onnxruntime.RunOptions) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.runs[options] = true
+	}
+	return !s.stopped
+}
+
+func (s *Session) leave(options *onnxruntime.RunOptions) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.runs, options)
+}
+
+func (s *Session) runError(ctx context.Context, err error) error {
+	if err == nil {
 		return nil
-	case ctx.Err() != nil:
+	}
+	s.mu.Lock()
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped || ctx.Err() != nil {
 		return ErrStopped
 	}
 	text := strings.TrimPrefix(err.Error(), "Error running network: ")

@@ -200,6 +200,26 @@ func TestRunRefusesBadElements(t *testing.T) {
 	}
 }
 
+func TestStopEndsRuns(t *testing.T) {
+	s := load(t, open(t), "loop", Options{})
+	in := []tensor.Tensor{{Name: "count", DType: tensor.Int64, Shape: []int64{1}, Data: []byte{255, 255, 255, 255, 255, 255, 255, 127}}}
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, ctx := range []context.Context{context.Background(), ctx} {
+		wg.Go(func() {
+			if _, err := s.Run(ctx, in, nil); !errors.Is(err, ErrStopped) {
+				t.Errorf("got %v, want ErrStopped", err)
+			}
+		})
+	}
+	s.Stop() // before or after the start: both must end the runs, which would take centuries
+	wg.Wait()
+	if _, err := s.Run(context.Background(), in, nil); !errors.Is(err, ErrStopped) {
+		t.Errorf("after Stop: %v", err)
+	}
+}
+
 func TestRunStops(t *testing.T) {
 	s := load(t, open(t), "loop", Options{})
 	in := []tensor.Tensor{{Name: "count", DType: tensor.Int64, Shape: []int64{1}, Data: []byte{255, 255, 255, 255, 255, 255, 255, 127}}}

@@ -40,5 +40,8 @@ func (*Session) Run(context.Context, []tensor.Tensor, [][]int64) ([]tensor.Tenso
 	return nil, ErrNoLibrary
 }
 
+// Stop does nothing.
+func (*Session) Stop() {}
+
 // Close does nothing.
 func (*Session) Close() error { return nil }
