@@ -56,11 +56,14 @@ def values(kind, shape):
 
 
 def kinds(name, batch, width, **more):
-    return Case(name, "kinds", [Tensor("in_" + k, k, values(k, (batch, width))) for k in KINDS], **more)
+    inputs = [Tensor("in_" + k, k, values(k, (batch, width))) for k in KINDS]
+    if not more.get("binary", True):  # Triton reads many a FP64 in JSON a bit away from what is written; quarters it reads as they are
+        inputs = [Tensor(t.name, t.datatype, np.round(t.data * 4) / 4) if t.datatype == "FP64" else t for t in inputs]
+    return Case(name, "kinds", inputs, **more)
 
 
 def same():
-    """Requests that both servers understand, on models that Triton and the embedded engine have."""
+    """Requests that both servers understand, on models that Triton and the embedded engine have; brain is not the same file on both."""
     cases = [kinds(f"every datatype, batch {b}", b, 1 + b % 5) for b in range(1, 33)]
     cases += [kinds(f"every datatype, batch {b}, {c}", b, 40, compress=c) for b in (1, 7) for c in ("gzip", "deflate")]
     json = [k for k in KINDS if k != "FP16"]
@@ -78,6 +81,7 @@ def same():
         Case("no batch dimension", "flat", [Tensor("in_" + k, k, values(k, (3, 5))) for k in ("FP32", "INT8", "BYTES")]),
         Case("inputs in another order", "flat", [Tensor("in_" + k, k, values(k, (2, 2))) for k in ("BYTES", "FP32", "INT8")]),
         Case("extremes", "one", [Tensor("in_FP32", "FP32", np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, 3.4e38], np.float32))]),
+        Case("BF16", "brain", [Tensor("in_BF16", "BF16", values("BF16", (9,)))]),
         Case("602 KB", "one", [Tensor("in_FP32", "FP32", values("FP32", (150528,)))]),
         Case("4.9 MB", "one", [Tensor("in_FP32", "FP32", values("FP32", (1228800,)))]),
         Case("4.9 MB in gzip", "one", [Tensor("in_FP32", "FP32", np.zeros(1228800, np.float32))], compress="gzip"),
@@ -99,7 +103,6 @@ def triton_only():
     """Models that only Triton can run."""
     return [
         Case("BYTES that are no text", "bytes", [Tensor("in", "BYTES", np.array([[b"\x00\xff\xfe", b"", b"\x80" * 9]], dtype=object))]),
-        Case("BF16", "brain", [Tensor("in_BF16", "BF16", values("BF16", (9,)))]),
         Case("a decoupled model without a stream", "repeat", [Tensor("count", "INT32", np.array([2], np.int32))]),
         Case("a model that fails", "slow", [Tensor("ms", "FP32", np.array([-1], np.float32))]),
     ]

@@ -3,6 +3,7 @@
 import asyncio
 import queue
 
+import numpy as np
 import tritonclient.grpc as grpc
 import tritonclient.grpc.aio as grpc_aio
 import tritonclient.http as http
@@ -185,6 +186,9 @@ def sorted_json(document, blob):
         if size is not None:
             pieces[output["name"]] = blob[at:at + size]
             at += size
+        # A FP32 in JSON is the same if it is read as one: Triton writes the digits of the FP64 that it is turned into.
+        if output["datatype"] == "FP32" and "data" in output:
+            output["data"] = [float(np.float32(x)) for x in output["data"]]
     outputs = sorted(document.get("outputs", []), key=lambda o: o["name"])
     return {"json": document | {"outputs": outputs}, "bytes": pieces, "left over": blob[at:]}
 
