@@ -1,6 +1,7 @@
 package triton
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +34,10 @@ func outcomeOf(err error, answered bool) outcome {
 		return succeeded
 	}
 	s, _ := status.FromError(err)
+	var message *inBand
 	switch {
+	case errors.As(err, &message) && message.ran:
+		return unknown
 	case !answered, s.Code() == codes.Canceled, s.Code() == codes.DeadlineExceeded:
 		return unknown
 	case strings.Contains(s.Message(), "failed to unmarshal"): // the server has done its part

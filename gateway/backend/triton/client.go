@@ -42,6 +42,7 @@ type Client struct {
 	retries   budget
 	hedges    budget
 	sequences sequences
+	decoupled decoupledModels
 
 	judging sync.Mutex  // held while an endpoint is ejected, let in again, added or removed
 	entries []*entry    // of the configuration

@@ -34,9 +34,15 @@ var rules = [...]rule{
 	{code: codes.Unavailable, text: "request timeout expired", kind: fault.Timeout, name: "deadline_exceeded",
 		detail: "the request waited in Triton's queue longer than the model's queue policy allows"},
 	{code: codes.Unavailable, text: "not at ready state", kind: fault.Unavailable, name: "backend_unavailable",
-		detail: "the model is being loaded; try again later", after: comeBack},
+		detail: "the model server does not have the model ready: it is being loaded, or was unloaded; try again later", after: comeBack},
 	{code: codes.Unavailable, text: "exiting", kind: fault.Unavailable, name: "backend_unavailable",
 		detail: "the model server is shutting down; try again later", after: comeBack, retry: true},
+	{code: codes.Unavailable, text: "shutting down", kind: fault.Unavailable, name: "backend_unavailable",
+		detail: "the model server is shutting down; try again later", after: comeBack, retry: true},
+	{code: codes.Unavailable, text: "this protocol is restricted", kind: fault.Upstream, name: "upstream_error",
+		detail: "the model server refuses the gateway; check triton.headers"},
+	{code: codes.Unavailable, text: "explicit model load / unload is not allowed", kind: fault.Unsupported, name: "unsupported_model",
+		detail: "the model server loads models by itself; start it with --model-control-mode=explicit"},
 	{code: codes.Unavailable, kind: fault.Unavailable, name: "backend_unavailable",
 		detail: "the model server cannot be reached; try again later", after: comeBack, retry: true},
 	{code: codes.Canceled, kind: fault.Unavailable, name: "backend_unavailable",
@@ -53,6 +59,9 @@ var rules = [...]rule{
 		detail: "the model is decoupled: it answers on a stream, which this call does not offer"},
 	{code: codes.Unimplemented, kind: fault.Upstream, name: "upstream_error",
 		detail: "the model server does not offer this call; is the address Triton's gRPC port (8001 by default)?"},
+	{code: codes.InvalidArgument, text: "requested model version is not available", kind: fault.NotFound, name: "version_not_found",
+		detail: "the model server does not have this version of the model ready"},
+	{code: codes.InvalidArgument, text: "requested model '", kind: fault.NotFound, name: "model_not_found", detail: "the model server does not have this model ready"},
 	{code: codes.InvalidArgument, kind: fault.Contract, name: "upstream_contract", detail: "the model refused the tensors that the gateway sent"},
 	{code: codes.Internal, text: "failed to unmarshal", kind: fault.Contract, name: "upstream_contract", detail: "the model server's answer cannot be read"},
 	{code: codes.Internal, text: "error while marshaling", kind: fault.Internal, name: "internal", detail: "the request cannot be written for the model server"},
@@ -73,8 +82,8 @@ func find(s *status.Status) *rule {
 	return &anything
 }
 
-// translate gives err as a *fault.Error. The gRPC status stays in its chain, so that errors.As and status.Code still find it: a pass-through of KServe
-// calls answers INVALID_ARGUMENT where this package says Contract.
+// translate gives err as a *fault.Error. The gRPC status stays in its chain. A Contract that Triton's INVALID_ARGUMENT has become wraps a second fault, for an
+// edge whose callers make the tensors themselves and are the ones to blame: Invalid, with all that Triton said.
 func translate(ctx context.Context, err error) *fault.Error {
 	var made *fault.Error
 	if errors.As(err, &made) {
@@ -86,8 +95,9 @@ func translate(ctx context.Context, err error) *fault.Error {
 	}
 	r := find(s)
 	f := fault.New(r.kind, r.name, "%s", r.detail).After(r.after).Wrap(err)
-	if r.code == codes.InvalidArgument {
+	if s.Code() == codes.InvalidArgument && r.kind == fault.Contract {
 		f.Detail += ": " + public(s.Message())
+		f.Err = fault.New(fault.Invalid, "invalid_request", "%s", strings.ToValidUTF8(withoutID(s.Message()), "?")).Wrap(err)
 	}
 	return f
 }
@@ -105,13 +115,19 @@ func ended(ctx context.Context, code codes.Code) *fault.Error {
 	return fault.New(fault.Canceled, "client_closed", "the caller went away")
 }
 
-// public cuts Triton's text to what a reader needs: no request id in front, one line, at most 300 bytes.
-func public(message string) string {
+// withoutID cuts the request's id off that Triton puts in front of some texts.
+func withoutID(message string) string {
 	if rest, found := strings.CutPrefix(message, "[request id: "); found {
 		if _, after, found := strings.Cut(rest, "] "); found {
-			message = after
+			return after
 		}
 	}
+	return message
+}
+
+// public cuts Triton's text to what a reader needs: no request id in front, one line, at most 300 bytes.
+func public(message string) string {
+	message = withoutID(message)
 	message = strings.ToValidUTF8(strings.Join(strings.Fields(message), " "), "?")
 	const limit = 300
 	if len(message) <= limit {

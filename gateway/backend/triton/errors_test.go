@@ -42,11 +42,16 @@ func TestTranslate(t *testing.T) {
 		{codes.Unimplemented, "ModelInfer RPC doesn't support models with decoupled transaction policy", fault.Unsupported, "unsupported_model", 0, false},
 		{codes.Unimplemented, "unknown service inference.GRPCInferenceService", fault.Upstream, "upstream_error", 0, false},
 		{codes.InvalidArgument, "[request id: <id_unknown>] inference input 'IN' data-type is 'INT32', but model 'noop' expects 'FP32'", fault.Contract, "upstream_contract", 0, false},
+		{codes.Unavailable, "GRPC server is shutting down and has stopped accepting new requests.", fault.Unavailable, "backend_unavailable", time.Second, true},
+		{codes.Unavailable, "explicit model load / unload is not allowed if polling is enabled", fault.Unsupported, "unsupported_model", 0, false},
+		{codes.InvalidArgument, "requested model 'nosuch' is not available", fault.NotFound, "model_not_found", 0, false},
+		{codes.InvalidArgument, "requested model version is not available for model 'words'", fault.NotFound, "version_not_found", 0, false},
 		{codes.Internal, "negative is not allowed", fault.Upstream, "upstream_error", 0, false},
 		{codes.Internal, "grpc: failed to unmarshal the received message: not a valid ModelInferResponse", fault.Contract, "upstream_contract", 0, false},
 		{codes.Internal, "grpc: error while marshaling: parameter", fault.Internal, "internal", 0, false},
 		{codes.Unknown, "Stream removed", fault.Upstream, "upstream_error", 0, false},
-		{codes.PermissionDenied, "This protocol is restricted, expecting header 'triton-grpc-protocol-infer-key'", fault.Upstream, "upstream_error", 0, false},
+		{codes.Unavailable, "This protocol is restricted, expecting header 'triton-grpc-protocol-infer-key'", fault.Upstream, "upstream_error", 0, false},
+		{codes.PermissionDenied, "no", fault.Upstream, "upstream_error", 0, false},
 		{codes.Unauthenticated, "no", fault.Upstream, "upstream_error", 0, false},
 		{codes.DataLoss, "no", fault.Upstream, "upstream_error", 0, false},
 	} {
@@ -63,6 +68,24 @@ func TestTranslate(t *testing.T) {
 		}
 		if c.code != codes.InvalidArgument && strings.Contains(err.Detail, c.text) {
 			t.Errorf("%s: the public text repeats the server's: %q", c.code, err.Detail)
+		}
+	}
+}
+
+// A caller that makes the tensors itself is told what Triton said.
+func TestTranslateKeepsWhatTritonRefused(t *testing.T) {
+	long := "unexpected shape for input 'IN'" + strings.Repeat(" and so on", 100)
+	f := wantFault(t, translate(t.Context(), status.Error(codes.InvalidArgument, "[request id: r-1] "+long)), fault.Contract, "upstream_contract")
+	inner := wantFault(t, f.Err, fault.Invalid, "invalid_request")
+	if inner.Detail != long || status.Code(inner.Err) != codes.InvalidArgument {
+		t.Errorf("got %q, %v", inner.Detail, inner.Err)
+	}
+	if status.Code(f) != codes.InvalidArgument || fault.KindOf(f) != fault.Contract {
+		t.Errorf("the chain says %v, %v", status.Code(f), fault.KindOf(f))
+	}
+	for _, other := range []error{status.Error(codes.Internal, "x"), status.Error(codes.InvalidArgument, "requested model 'm' is not available")} {
+		if errors.Is(translate(t.Context(), other).Err, &fault.Error{Kind: fault.Invalid, Code: "invalid_request"}) {
+			t.Errorf("%v has a second fault", other)
 		}
 	}
 }
