@@ -47,6 +47,11 @@ func Versions(dir string) ([]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model folder: %w", err)
 	}
+	return VersionsAmong(dir, entries), nil
+}
+
+// VersionsAmong is Versions for a folder whose entries have been read already.
+func VersionsAmong(dir string, entries []os.DirEntry) []int64 {
 	var versions []int64
 	for _, entry := range entries {
 		v, err := strconv.ParseInt(entry.Name(), 10, 64)
@@ -58,7 +63,7 @@ func Versions(dir string) ([]int64, error) {
 		}
 	}
 	slices.Sort(versions)
-	return versions, nil
+	return versions
 }
 
 // read reads a file of at most MaxBytes.

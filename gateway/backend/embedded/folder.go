@@ -46,12 +46,12 @@ func lookAt(dir string) look {
 		l.config = stamp(info)
 	}
 	all.WriteString(l.config)
-	stampFiles(&all, dir) // labels
-	versions, err := modelconfig.Versions(dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		fmt.Fprintf(&all, "\n%v", err)
 	}
-	for _, v := range versions {
+	stampFiles(&all, dir, entries) // labels
+	for _, v := range modelconfig.VersionsAmong(dir, entries) {
 		var b strings.Builder
 		stampAll(&b, filepath.Join(dir, fmt.Sprint(v)), 0)
 		l.versions[v] = b.String()
@@ -62,10 +62,9 @@ func lookAt(dir string) look {
 }
 
 // stampFiles stamps the files of a folder, without those of folders below it.
-func stampFiles(b *strings.Builder, dir string) {
-	entries, _ := os.ReadDir(dir)
+func stampFiles(b *strings.Builder, dir string, entries []os.DirEntry) {
 	for _, entry := range entries {
-		if entry.IsDir() {
+		if entry.IsDir() || entry.Name() == "config.pbtxt" {
 			continue
 		}
 		if info, err := os.Stat(filepath.Join(dir, entry.Name())); err == nil && info.Mode().IsRegular() {
