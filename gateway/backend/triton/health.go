@@ -2,6 +2,7 @@ package triton
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,9 +68,10 @@ func (h *health) alive(now time.Duration) {
 	}
 }
 
-// load is the calls under way with the one that is to come, times 1024; more in slow start.
+// load is the calls under way with the one that is to come. In slow start it counts four times as often as the start is young: so the endpoint
+// gets a growing share of the calls, however many or few there are.
 func (h *health) load(now time.Duration) int64 {
-	load := (h.running.Load() + 1) << 10
+	load := h.running.Load() + 1
 	since := h.since.Load()
 	if since == 0 {
 		return load
@@ -79,7 +81,10 @@ func (h *health) load(now time.Duration) int64 {
 		h.since.CompareAndSwap(since, 0)
 		return load
 	}
-	return load * 4 * int64(slowStart) / (int64(slowStart) + 3*max(age, 0))
+	if rand.Int64N(4*int64(slowStart)) < int64(slowStart)+3*age {
+		return load
+	}
+	return 4 * load
 }
 
 // enlist makes a call one that can be rescued, until the function that it gives is called.

@@ -258,11 +258,28 @@ func TestWhatComesBackHasBeenLookedAt(t *testing.T) {
 
 func TestSlowStart(t *testing.T) {
 	h := &health{}
-	now := time.Minute
-	h.since.Store(int64(now))
-	loads := []int64{h.load(now), h.load(now + slowStart/2), h.load(now + slowStart), h.load(now + slowStart)}
-	if loads[0] != 4<<10 || loads[1] <= 1<<10 || loads[1] >= 4<<10 || loads[2] != 1<<10 || loads[3] != 1<<10 || h.since.Load() != 0 {
-		t.Errorf("got %v", loads)
+	const begun, times = time.Minute, 10_000
+	h.since.Store(int64(begun))
+	for _, x := range []struct {
+		age  time.Duration
+		full float64 // the share of the choices in which its load is what it is
+	}{{0, 0.25}, {slowStart / 3, 0.5}, {slowStart * 2 / 3, 0.75}} {
+		full := 0
+		for range times {
+			switch h.load(begun + x.age) {
+			case 1:
+				full++
+			case 4:
+			default:
+				t.Fatal("another load")
+			}
+		}
+		if got := float64(full) / times; got < x.full-0.05 || got > x.full+0.05 {
+			t.Errorf("after %v: %v, want %v", x.age, got, x.full)
+		}
+	}
+	if h.load(begun+slowStart) != 1 || h.since.Load() != 0 {
+		t.Error("it does not end")
 	}
 }
 

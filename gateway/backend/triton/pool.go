@@ -129,9 +129,12 @@ func (s *laneSet) of(e *endpoint) *lane {
 // grab takes a place where the fewest calls are under way, of the endpoints that have the model ready and are not except; where no look has seen it ready
 // anywhere, of all that are not ejected, for looks may lag. It does not wait.
 func (p *pool) grab(c *Client, now time.Duration, except ...*endpoint) (turn, pick) {
-	set := p.set(c)
+	return p.set(c).grab(now, except)
+}
+
+func (s *laneSet) grab(now time.Duration, except []*endpoint) (turn, pick) {
 	for {
-		l, v := set.choose(now, except)
+		l, v := s.choose(now, except)
 		if v != found {
 			return turn{}, v
 		}

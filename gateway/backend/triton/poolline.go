@@ -52,7 +52,6 @@ func (c *Client) place(ctx context.Context, p *pool) (turn, error) {
 // wait joins the line.
 func (c *Client) wait(ctx context.Context, p *pool) (turn, error) {
 	w := &waiter{ctx: ctx, done: make(chan struct{})}
-	p.set(c) // which needs mu
 	p.mu.Lock()
 	p.waiting.Add(1) // first: whoever ends a call after this looks into the line
 	if p.line.Len() == 0 {
@@ -99,8 +98,7 @@ func (c *Client) wait(ctx context.Context, p *pool) (turn, error) {
 
 // grabLocked is grab for who holds mu.
 func (p *pool) grabLocked(c *Client) (turn, pick) {
-	p.remake(c)
-	return p.grab(c, c.nanos())
+	return p.remake(c).grab(c.nanos(), nil)
 }
 
 // dispatch gives free places to those who wait, and an error to all of them where nobody serves any more.
