@@ -29,7 +29,7 @@ func checkParams(params map[string]any) error {
 			_, unsigned := value.(uint64)
 			expected = oneOf(isInt64(value) || unsigned, "int64_param or uint64_param")
 			if n, _ := value.(int64); n < 0 {
-				return badParam(name, "invalid value for 'priority', expected value >= 0")
+				return badParam(name, "invalid value for 'priority', expected value >= 0.")
 			}
 		case "timeout":
 			expected = oneOf(isInt64(value), "int64_param")
@@ -41,7 +41,7 @@ func checkParams(params map[string]any) error {
 			expected = oneOf(isInt64(value) || isBool(value) || isString(value) || double, "int64_param, bool_param, string_param, or double_param")
 		}
 		if expected != "" {
-			return badParam(name, "invalid value type for '"+clip(name)+"' parameter, expected "+expected)
+			return badParam(name, "invalid value type for '"+clip(name)+"' parameter, expected "+expected+".")
 		}
 	}
 	delete(params, paramHeaders)

@@ -291,6 +291,9 @@ func (j *streamJob) answer() (response *backend.Response, err error) {
 	}
 	defer release()
 	return nil, j.Runner.Stream(ctx, j.request, func(r *backend.Response) error {
+		if len(r.Outputs) == 0 { // the mark of the end alone: no version, as on a Triton
+			r = &backend.Response{Params: r.Params}
+		}
 		j.send(r, nil)
 		return ctx.Err()
 	})

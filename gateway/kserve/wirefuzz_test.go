@@ -299,14 +299,16 @@ func TestMemoryIsUsedAgainWhenTheLastHolderLetsGo(t *testing.T) {
 	if !bytes.Equal(r.Inputs[0].Data, []byte{0xDB, 0xDB, 0xDB}) {
 		t.Fatalf("the bytes were not let go: %v", r.Inputs[0].Data)
 	}
-	for name, misuse := range map[string]func(){"release": r.Memory.Release, "retain": r.Memory.Retain} {
+	for name, misuse := range map[string]func(*buffer){"release": (*buffer).Release, "retain": (*buffer).Retain} {
 		func() {
 			defer func() {
 				if recover() == nil {
 					t.Errorf("%s after the last release was not noticed", name)
 				}
 			}()
-			misuse()
+			b := new(buffers).get(1)
+			b.Release()
+			misuse(b)
 		}()
 	}
 }
