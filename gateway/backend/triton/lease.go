@@ -37,7 +37,8 @@ func (l *lease) buffer(data []byte) mem.Buffer {
 	if l == nil {
 		return mem.SliceBuffer(data)
 	}
-	return mem.NewBuffer(&data, l)
+	kept := data // so that data itself escapes in this case alone
+	return mem.NewBuffer(&kept, l)
 }
 
 // Get is not called: grpc takes memory from pools of its own.

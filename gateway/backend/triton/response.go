@@ -1,6 +1,8 @@
 package triton
 
 import (
+	"slices"
+
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -109,12 +111,12 @@ func (r *inferResponse) field(in wireReader, num protowire.Number) error {
 		}
 		return err
 	case responseOutputs:
-		body, err := in.bytes()
+		inner, err := in.nested()
 		if err != nil {
 			return err
 		}
 		r.outputs = append(r.outputs, wireOutput{})
-		return fields(body, r.outputs[len(r.outputs)-1].set)
+		return r.outputs[len(r.outputs)-1].read(inner)
 	case responseParams:
 		body, err := in.bytes()
 		if err != nil {
@@ -142,33 +144,54 @@ func readString(in wireReader, to *string) error {
 	return setString(to, body)
 }
 
-func (o *wireOutput) set(num protowire.Number, typ protowire.Type, value []byte) error {
-	if num == tensorShape && typ == protowire.VarintType {
-		v, _ := protowire.ConsumeVarint(value)
-		o.shape = append(o.shape, int64(v))
-		return nil
-	}
-	if typ != protowire.BytesType {
-		return nil
-	}
-	switch num {
-	case tensorName:
-		return setString(&o.name, value)
-	case tensorDType:
-		return setString(&o.dtype, value)
-	case tensorShape:
-		for len(value) > 0 {
-			v, n := protowire.ConsumeVarint(value)
-			if n < 0 {
-				return wireError(n)
+func (o *wireOutput) read(in wireReader) error {
+	for in.left() > 0 {
+		num, typ, err := in.tag()
+		switch {
+		case err != nil:
+		case num == tensorShape && typ == protowire.VarintType:
+			err = o.dimension(in)
+		case typ != protowire.BytesType:
+			err = in.skip(num, typ)
+		case num == tensorName:
+			err = readString(in, &o.name)
+		case num == tensorDType:
+			err = readString(in, &o.dtype)
+		case num == tensorShape:
+			err = o.packed(in)
+		case num == tensorContents: // a message given in pieces is the sum of the pieces
+			var body []byte
+			body, err = in.bytes()
+			o.contents = append(o.contents, body...)
+			if o.contents == nil {
+				o.contents = []byte{}
 			}
-			o.shape, value = append(o.shape, int64(v)), value[n:]
+		default:
+			err = in.skip(num, typ)
 		}
-	case tensorContents: // a message given in pieces is the sum of the pieces
-		if o.contents == nil {
-			o.contents = []byte{}
+		if err != nil {
+			return err
 		}
-		o.contents = append(o.contents, value...)
 	}
 	return nil
+}
+
+func (o *wireOutput) packed(in wireReader) error {
+	inner, err := in.nested()
+	if err != nil {
+		return err
+	}
+	o.shape = slices.Grow(o.shape, min(inner.left(), maxDims))
+	for inner.left() > 0 {
+		if err := o.dimension(inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *wireOutput) dimension(in wireReader) error {
+	v, err := in.varint()
+	o.shape = append(o.shape, int64(v))
+	return err
 }
