@@ -137,8 +137,8 @@ func badRequests(t testing.TB) (list []badRequest) {
 	flipped := squeezed(t, "gzip", []byte(goodJSON))
 	flipped[len(flipped)-5] ^= 1
 	add("gzip with a wrong checksum", string(flipped), 400, "broken", "Content-Encoding", "gzip")
-	add("bomb", string(squeezed(t, "gzip", make([]byte, 100<<20))), 413, "limits.body", "Content-Encoding", "gzip")
-	add("zlib bomb", string(squeezed(t, "deflate", make([]byte, 100<<20))), 413, "limits.body", "Content-Encoding", "deflate")
+	add("bomb", string(squeezed(t, "gzip", make([]byte, 3<<20))), 413, "limits.body", "Content-Encoding", "gzip")
+	add("zlib bomb", string(squeezed(t, "deflate", make([]byte, 3<<20))), 413, "limits.body", "Content-Encoding", "deflate")
 	for _, d := range []string{"0", "-1", "NaN", "", "soon", "10 s", "-5ms", "1e-20"} {
 		add("timeout "+d, goodJSON, 400, "X-Request-Timeout", headerTimeout, d)
 	}
@@ -146,7 +146,7 @@ func badRequests(t testing.TB) (list []badRequest) {
 }
 
 func TestBadRequestsReachNoModelAndLeaveTheConnection(t *testing.T) {
-	h := newHTTPRig(t, false, nil)
+	h := newHTTPRig(t, false, func(d *Deps) { d.Limits.Message = 1 << 20 })
 	h.infer(t, goodJSON).want(t, 200, `{"model_name":"echo","model_version":"1","outputs":[{"name":"IN","datatype":"FP32","shape":[2],"data":[1.0,2.5]}]}`)
 	list := badRequests(t)
 	if len(list) < 100 {

@@ -80,34 +80,22 @@ func (h *httpSide) read(c *httpCall, t *target, memory *lease, room []byte) (*js
 
 // outputsFit refuses, before the model runs, outputs that could not be sent as they are asked for.
 func (q *jsonRequest) outputsFit(t *target) error {
-	for i := range t.config.Outputs {
-		o := &t.config.Outputs[i]
-		if (o.DType == tensor.FP16 || o.DType == tensor.BF16) && !q.asBinary(o.Name) && q.asked(o.Name) {
+	for i := range q.outputs {
+		o := t.config.Output(q.outputs[i].Name)
+		if o != nil && (o.DType == tensor.FP16 || o.DType == tensor.BF16) && !q.outputs[i].binary && q.outputs[i].Classes == 0 {
 			return noHalfs(o.Name, o.DType)
 		}
 	}
 	return nil
 }
 
-// asked reports whether an output comes with the answer.
-func (q *jsonRequest) asked(name string) bool {
-	return len(q.outputs) == 0 || q.wantedOutput(name) != nil
-}
-
 // asBinary reports whether an output is to come as binary data. As in Triton, the request's binary_data_output counts for outputs that it does
 // not name; one that is named without binary_data comes as JSON.
 func (q *jsonRequest) asBinary(name string) bool {
-	if o := q.wantedOutput(name); o != nil {
-		return o.binary
-	}
-	return q.binary
-}
-
-func (q *jsonRequest) wantedOutput(name string) *askedOutput {
 	for i := range q.outputs {
 		if q.outputs[i].Name == name {
-			return &q.outputs[i]
+			return q.outputs[i].binary
 		}
 	}
-	return nil
+	return q.binary
 }

@@ -178,6 +178,15 @@ func TestAcceptEncodingIsReadAsTritonReadsIt(t *testing.T) {
 	}
 }
 
+func TestHalfsThatAreAskedForAsJSONAreRefusedBeforeTheModelRuns(t *testing.T) {
+	h := newHTTPRig(t, false, nil)
+	h.models.list[1].Config.Outputs = []modelconfig.IO{{Name: "H", DType: tensor.BF16, Dims: []int64{1}}}
+	h.infer(t, strings.Replace(goodJSON, "{", `{"outputs":[{"name":"H"}],`, 1)).wantError(t, 400, "sending BF16 data via JSON is not supported")
+	if h.ran.Load() != 0 {
+		t.Error("it ran")
+	}
+}
+
 func TestTheModelsParametersComeBack(t *testing.T) {
 	h := newHTTPRig(t, false, nil)
 	h.runner.pass = func(context.Context, *backend.Request) (*pipeline.Passed, error) {
