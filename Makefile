@@ -62,6 +62,11 @@ fuzz: deps ## run each fuzz test for FUZZ_TIME (30s)
 bench: build parts ## run the benchmarks side by side with a FastAPI service and the limits, and print a table
 	bench/run.sh
 
+.PHONY: bench-kserve
+bench-kserve: build parts ## measure what the gateway adds to KServe v2 calls, and what it does with more than its Triton can answer
+	go test -count=1 -v -timeout 30m -run 'TestAddedTime|TestRates' ./bench/kserve -args -full
+	go test -count=1 -v -timeout 30m -run TestFigures ./bench/overload -args -full
+
 .PHONY: models
 models: train-venv ## train the demo models anew, by the scripts in training/ (MODELS="iris shapes:2" for some)
 	.cache/train/bin/python training/train.py $(MODELS)

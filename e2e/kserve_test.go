@@ -34,6 +34,7 @@ func TestKServe(t *testing.T) {
 	t.Run("the Python clients get the embedded engine's tensors", func(t *testing.T) { parity(t, bare, side{local.HTTP, local.GRPC}, "embedded") })
 	for name, g := range map[string]*parts.GatewayServer{"Triton": remote, "embedded": local} {
 		t.Run("the Python clients send pictures, "+name, func(t *testing.T) { pictures(t, g) })
+		t.Run("what is not for callers, "+name, func(t *testing.T) { script(t, "e2e/python/refused.py", g.HTTP, g.GRPC) })
 	}
 	t.Run("perf_analyzer, Triton", func(t *testing.T) { perf(t, side{remote.HTTP, remote.GRPC}) })
 	t.Run("perf_analyzer, embedded", func(t *testing.T) { perf(t, side{local.HTTP, local.GRPC}) })
@@ -42,10 +43,15 @@ func TestKServe(t *testing.T) {
 // parity asks both the same by tritonclient; e2e/python/parity.py prints what differs.
 func parity(t *testing.T, left, right side, engine string) {
 	t.Helper()
-	process := parts.Start(t, parts.TritonClient(t, "e2e/python/parity.py",
-		"--left", left.http+","+left.grpc, "--right", right.http+","+right.grpc, "--engine", engine))
+	script(t, "e2e/python/parity.py", "--left", left.http+","+left.grpc, "--right", right.http+","+right.grpc, "--engine", engine)
+}
+
+// script runs a Python script, which prints what is wrong and then ends with a status that is not 0.
+func script(t *testing.T, path string, args ...string) {
+	t.Helper()
+	process := parts.Start(t, parts.TritonClient(t, path, args...))
 	if code := process.Exit(); code != 0 {
-		t.Errorf("exit status %d:\n%s", code, process.Log())
+		t.Errorf("%s: exit status %d:\n%s", path, code, process.Log())
 	}
 }
 
@@ -56,8 +62,5 @@ func pictures(t *testing.T, g *parts.GatewayServer) {
 	for label, file := range map[string]string{"circle": "circle-2.jpg", "star": "star-1.jpg", "cross": "cross-1.webp", "square": "square-1.png"} {
 		args = append(args, label+"="+filepath.Join(parts.Root(t), "model_repository", "shapes", "golden", file))
 	}
-	process := parts.Start(t, parts.TritonClient(t, "e2e/python/image.py", args...))
-	if code := process.Exit(); code != 0 {
-		t.Errorf("exit status %d:\n%s", code, process.Log())
-	}
+	script(t, "e2e/python/image.py", args...)
 }
