@@ -133,21 +133,19 @@ func (c *Client) finish(p *pool, t *turn, what effect, err error) {
 	now, l, e := c.nanos(), t.lane, t.lane.e
 	took := now - t.start
 	e.running.Add(-1)
-	ending := limit.Answered
+	ending := limit.Left // only answers show how long the model takes
 	if what != unsent && what != late && what != broken {
 		e.alive(now)
 	}
 	opened := false
 	switch what {
 	case fine:
+		ending = limit.Answered
 		l.breaker.success()
 		if p.tail != nil {
 			p.tail.add(took)
 		}
-	case answered:
-		l.breaker.neutral(t.trial)
-	case unsent:
-		ending = limit.Left
+	case answered, unsent:
 		l.breaker.neutral(t.trial)
 	case crowded:
 		ending = limit.Dropped
@@ -156,7 +154,6 @@ func (c *Client) finish(p *pool, t *turn, what effect, err error) {
 		l.ready.Store(notReady)
 		l.breaker.neutral(t.trial)
 	case late:
-		ending = limit.Left
 		if usual := l.limit.Latency(); took > max(10*usual, time.Second) {
 			opened = l.breaker.failure(now, t.trial)
 			ending = limit.Late
@@ -166,7 +163,6 @@ func (c *Client) finish(p *pool, t *turn, what effect, err error) {
 	case failed:
 		opened = l.breaker.failure(now, t.trial)
 	case broken, sick:
-		ending = limit.Left
 		l.breaker.neutral(t.trial)
 		c.failure(e, what == broken, err)
 	}

@@ -18,11 +18,11 @@ import (
 type traffic struct {
 	calls, errors atomic.Int64
 	last          atomic.Value // error
-	slowest       atomic.Int64 // of the calls that began after mark was called
+	slowest       atomic.Int64 // ns
 	stop          func()
 }
 
-func underLoad(t testing.TB, c *Client, callers int, timeout time.Duration) *traffic {
+func underLoad(t testing.TB, c *Client, model string, callers int, timeout time.Duration) *traffic {
 	f := &traffic{}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
@@ -31,7 +31,7 @@ func underLoad(t testing.TB, c *Client, callers int, timeout time.Duration) *tra
 			for ctx.Err() == nil {
 				one, leave := context.WithTimeout(ctx, timeout)
 				start := time.Now()
-				_, err := c.Infer(one, requestOf("m", 1))
+				_, err := c.Infer(one, requestOf(model, 1))
 				leave()
 				if ctx.Err() != nil {
 					return
@@ -65,7 +65,7 @@ func TestOneOfThreeIsKilledUnderLoad(t *testing.T) {
 		s.Fail(tritontest.Fault{Delay: 2 * time.Millisecond})
 	}
 	statusOf(t, c, "m")
-	f := underLoad(t, c, 8, 10*time.Second)
+	f := underLoad(t, c, "m", 8, 10*time.Second)
 	f.more(t, 1000)
 	servers[1].Kill()
 	if took := serves(t, c, 1, false); took > time.Second {
@@ -105,7 +105,7 @@ func hangs(s *tritontest.Server) func() {
 func TestAHungServerDoesNotHoldTheOthersUp(t *testing.T) {
 	c, servers := fakes(t, 3, nil)
 	statusOf(t, c, "m")
-	f := underLoad(t, c, 8, 20*time.Second)
+	f := underLoad(t, c, "m", 8, 20*time.Second)
 	f.more(t, 1000)
 	back := hangs(servers[2])
 	if took := serves(t, c, 2, false); took > 2*time.Second {

@@ -206,7 +206,7 @@ func (c *Client) Full(ctx context.Context, model, version string) error {
 		return nowhere()
 	}
 	waiting := int(p.waiting.Load())
-	_, v := p.lanes.Load().choose(c.nanos(), nil)
+	_, v := p.set(c).choose(c.nanos(), nil)
 	switch {
 	case v == open || v == none:
 		return p.refused(c, v)
