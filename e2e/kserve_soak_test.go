@@ -11,7 +11,7 @@ import (
 
 // Nothing grows with the number of calls: goroutines, memory of the process. A million calls with [longEnv], otherwise as many as take seconds.
 func TestManyCallsLeaveNothingBehind(t *testing.T) {
-	count := 20_000
+	count := 10_000
 	if os.Getenv(longEnv) == "1" {
 		count = 1_000_000
 	}
