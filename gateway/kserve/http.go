@@ -15,6 +15,7 @@ import (
 type httpSide struct {
 	*Server
 	admin     bool
+	drain     time.Duration
 	inflaters inflaters
 	answers   sync.Pool // of *httpAnswer
 	deflaters deflaters
@@ -22,7 +23,9 @@ type httpSide struct {
 
 // HTTP serves KServe v2 with the binary tensor extension, at /v2 and below. With admin, models can be loaded and unloaded. It has to be mounted
 // without a prefix, on a server of HTTP/1.1 or 2 that sets a deadline for headers; deadlines for bodies and calls are set here.
-func (s *Server) HTTP(admin bool) http.Handler { return &httpSide{Server: s, admin: admin} }
+func (s *Server) HTTP(admin bool) http.Handler {
+	return &httpSide{Server: s, admin: admin, drain: drainTime}
+}
 
 // httpCall is one request on its way.
 type httpCall struct {
@@ -57,18 +60,20 @@ func (h *httpSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = route.do(ctx, c)
 	}
-	code := Code{HTTP: http.StatusOK}
+	code, abort := Code{HTTP: http.StatusOK}, false
 	if err != nil {
-		code = h.fail(c, err)
+		code, abort = h.fail(c, err)
 	}
-	if h.Observe == nil {
-		return
+	if h.Observe != nil {
+		model := ""
+		if c.known {
+			model = c.model
+		}
+		h.Observe(r.Context(), "http", route.rpc, model, code, time.Since(start))
 	}
-	model := ""
-	if c.known {
-		model = c.model
+	if abort {
+		panic(http.ErrAbortHandler)
 	}
-	h.Observe(r.Context(), "http", route.rpc, model, code, time.Since(start))
 }
 
 // allows answers a method that is not served.

@@ -15,8 +15,9 @@ import (
 // still be sending, sees the answer.
 const drainTime = 2 * time.Second
 
-// fail answers with Triton's JSON for an error.
-func (h *httpSide) fail(c *httpCall, err error) Code {
+// fail answers with Triton's JSON for an error. abort says that the connection cannot be used again, and that the handler has to end it: bytes of
+// the body may still come, and would be read as the next request.
+func (h *httpSide) fail(c *httpCall, err error) (code Code, abort bool) {
 	code, text, after := h.failure(err)
 	if code.HTTP == 0 {
 		code.HTTP = http.StatusInternalServerError
@@ -25,32 +26,29 @@ func (h *httpSide) fail(c *httpCall, err error) Code {
 	if after > 0 {
 		header.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(after.Seconds())), 10))
 	}
-	rest := c.unread()
 	control := http.NewResponseController(c.ResponseWriter)
-	if rest > 0 {
-		_ = control.EnableFullDuplex() // else net/http reads of the body, or closes, before it sends the answer
+	drain := false
+	if c.early {
+		_ = control.SetReadDeadline(time.Now().Add(h.drain)) // net/http reads of the body too; it sets the deadline anew for the next request
+		waits := len(c.r.Header["Expect"]) > 0               // one that waits to be asked for its body will not send it
+		n := c.r.ContentLength
+		drain = n > 0 && n <= h.Limits.Message && !waits && header.Get("Connection") == ""
 	}
-	c.send(code.HTTP, appendMember(append([]byte{'{'}, `"error":`...), text))
-	if rest > 0 && rest <= h.Limits.Message && header.Get("Connection") == "" {
+	if drain { // else net/http reads of the body, or closes, before it sends the answer
+		drain = control.EnableFullDuplex() == nil
+	}
+	c.send(code.HTTP, appendMember([]byte(`{"error":`), text))
+	if drain {
 		_ = control.Flush()
-		_ = control.SetReadDeadline(time.Now().Add(drainTime))
-		_, _ = io.Copy(io.Discard, c.r.Body) // what cannot be read ends the connection, which net/http sees to
-		_ = control.SetReadDeadline(time.Time{})
+		_, err := io.Copy(io.Discard, c.r.Body)
+		abort = err != nil
 	}
-	return code
+	return code, abort
 }
 
 // appendMember ends an object with a string.
 func appendMember(b []byte, text string) []byte {
 	return append(appendString(b, []byte(text)), '}')
-}
-
-// unread is how many bytes of the body have not been asked for, where that is known and early says that there may be any.
-func (c *httpCall) unread() int64 {
-	if !c.early || len(c.r.Header["Expect"]) > 0 { // one that waits to be asked for its body will not send it
-		return 0
-	}
-	return c.r.ContentLength
 }
 
 // send answers with JSON.

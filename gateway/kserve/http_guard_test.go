@@ -83,6 +83,24 @@ func TestAFullQueueRefusesBeforeTheBodyIsRead(t *testing.T) {
 	}
 }
 
+// What is left of a refused request's body must not be read as the next request.
+func TestARefusedBodyThatDoesNotComeEndsTheConnection(t *testing.T) {
+	h := newHTTPRig(t, false, nil)
+	h.side.drain = 50 * time.Millisecond
+	h.runner.admit = func(context.Context, string, string, int64) (func(), error) {
+		return nil, fault.New(fault.Busy, "queue_full", "the queue is full")
+	}
+	for _, head := range []string{"Content-Length: 1000\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "Content-Length: 100000000\r\n\r\nabc"} {
+		w := h.wire(t)
+		w.send(t, "POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\n%s", head)
+		res := w.answer(t)
+		res.wantError(t, 429, "the queue is full")
+		if _, err := w.ReadByte(); err == nil {
+			t.Errorf("%q: the connection goes on", head)
+		}
+	}
+}
+
 func TestBodiesOverTheLimitAreRefusedByTheirHeader(t *testing.T) {
 	h := newHTTPRig(t, false, func(d *Deps) { d.Limits.Message = 1000 })
 	w := h.wire(t)

@@ -39,6 +39,7 @@ func httpCodes(err error) (Code, string, time.Duration) {
 // httpRig is a server over HTTP with fakes behind it.
 type httpRig struct {
 	*rig
+	side        *httpSide
 	url         string
 	client      *http.Client
 	ran         atomic.Int32 // requests that came as far as the model
@@ -62,7 +63,8 @@ func newHTTPRig(tb testing.TB, admin bool, change func(*Deps)) *httpRig {
 		h.last.Store(r)
 		return &pipeline.Passed{Response: echo(r), Timings: []pipeline.Timing{{Stage: "infer", Duration: 1500 * time.Microsecond}}}, nil
 	}
-	server := httptest.NewUnstartedServer(h.HTTP(admin))
+	h.side = h.HTTP(admin).(*httpSide)
+	server := httptest.NewUnstartedServer(h.side)
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			h.connections.Add(1)
