@@ -6,6 +6,10 @@
 //	client.go, endpoint.go     calls, one retry, connections
 //	codec.go, request.go       ModelInferRequest onto the wire without copying tensors
 //	response.go, outputs.go    ModelInferResponse off the wire, checked, each tensor copied once
+//	wire.go, params.go         fields of a message in grpc's frames; parameters
+//	lease.go                   a request's pooled memory, held while the transport may read it
+//	stream.go, inband.go       ModelStreamInfer: decoupled models, errors that come as messages
+//	statistics.go, control.go  ModelStatistics summed, RepositoryModelLoad and Unload on every replica
 //	errors.go                  one table: gRPC status -> fault kind
 //	index.go, config.go        what is loaded, and how it is configured
 //	epoch*.go, calls.go        which load of a model is running (docs/decisions/0003-load-epochs.md)
