@@ -32,8 +32,13 @@ func extensions() []string {
 	return []string{"classification", "sequence", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"}
 }
 
-// ready is nil if the backend answers. That one model of many is not ready does not count: ask for the model.
-func (s *Server) ready() error { return s.Models.Ready() }
+// ready is nil if the backend answers and no end is near. That one model of many is not ready does not count: ask for the model.
+func (s *Server) ready() error {
+	if s.isDraining() {
+		return fault.New(fault.Draining, "draining", "the gateway is shutting down")
+	}
+	return s.Models.Ready()
+}
 
 // target is what a caller names: a model of the catalog, or the image model over one.
 type target struct {

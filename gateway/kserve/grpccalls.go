@@ -26,7 +26,7 @@ func (c *calls) ServerLive(context.Context, *tritonpb.ServerLiveRequest) (*trito
 
 // ServerReady is true while the backend answers and no end is near.
 func (c *calls) ServerReady(context.Context, *tritonpb.ServerReadyRequest) (*tritonpb.ServerReadyResponse, error) {
-	return &tritonpb.ServerReadyResponse{Ready: !c.isDraining() && c.ready() == nil}, nil
+	return &tritonpb.ServerReadyResponse{Ready: c.ready() == nil}, nil
 }
 
 // ModelReady is false for a model that there is not, as on a Triton.

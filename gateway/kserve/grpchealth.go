@@ -21,7 +21,7 @@ type health struct {
 }
 
 func (h *health) now() healthgrpc.HealthCheckResponse_ServingStatus {
-	if h.isDraining() || h.ready() != nil {
+	if h.ready() != nil {
 		return healthgrpc.HealthCheckResponse_NOT_SERVING
 	}
 	return healthgrpc.HealthCheckResponse_SERVING

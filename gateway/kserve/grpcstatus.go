@@ -20,10 +20,10 @@ import (
 // retryAfterTrailer says in whole seconds when to come again.
 const retryAfterTrailer = "retry-after"
 
-// status makes what a caller gets of an error, and the trailer that belongs to it, nil for none. nil is OK.
+// status makes what a caller gets of an error, and the trailer that belongs to it, nil for none. A nil status is OK.
 func (s *Server) status(err error) (*status.Status, metadata.MD) {
 	if err == nil {
-		return status.New(codes.OK, ""), nil
+		return nil, nil
 	}
 	var f *fault.Error
 	if st, ok := status.FromError(err); ok && !errors.As(err, &f) {
