@@ -49,8 +49,9 @@ func throwAway(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = control.SetReadDeadline(time.Now().Add(unreadTime))
 	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, unreadLimit+1))
-	_ = control.SetReadDeadline(time.Time{})
 	if err != nil && !errors.Is(err, http.ErrBodyReadAfterClose) || n > unreadLimit && !closing {
+		_ = control.SetReadDeadline(time.Now()) // net/http asks for the rest once more before it closes
 		panic(http.ErrAbortHandler)
 	}
+	_ = control.SetReadDeadline(time.Time{})
 }
