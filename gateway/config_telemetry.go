@@ -15,6 +15,9 @@ type Telemetry struct {
 	OTLP    string            `yaml:"otlp" json:"otlp,omitempty" env:"OTLP" jsonschema_description:"Collector that traces are sent to: http://host:4318 or https:// for OTLP over HTTP, grpc://host:4317 or grpcs:// for OTLP over gRPC. Empty: no traces are recorded; the trace context of callers is passed on all the same."`
 	Sample  float64           `yaml:"sample" json:"sample,omitempty" env:"SAMPLE" jsonschema_description:"Share of requests that are traced, 0 to 1, of those without a traceparent header; the others are traced if their caller traces them. Default 0.1."`
 	Headers map[string]Secret `yaml:"headers" json:"headers,omitempty" env:"HEADERS" jsonschema_description:"Headers sent to the collector, such as its key."`
+
+	// Off keeps no metrics and no counts of /v1/stats. It is no key, but for measuring what they cost.
+	Off bool `yaml:"-" json:"-"`
 }
 
 // client turns the settings into the tracer's.
@@ -43,7 +46,7 @@ func (g *Gateway) openTelemetry(build Build) (*metrics, error) {
 	}
 	g.onClose(tracer.Close)
 	m := newMetrics(buildInfo{Version: build.Version, Commit: build.Commit, Backend: g.config.backendName()})
-	m.tracer = tracer
+	m.tracer, m.off = tracer, g.config.Telemetry.Off
 	if g.config.Telemetry.OTLP != "" {
 		m.registry.MustRegister(spanReadings(tracer))
 	}

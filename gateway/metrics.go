@@ -27,6 +27,7 @@ type metrics struct {
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
 	tracer   *telemetry.Tracer // nil: no spans
+	off      bool              // nothing is counted; see Telemetry.Off
 }
 
 func newMetrics(build buildInfo) *metrics {
@@ -77,6 +78,9 @@ func seen(h prometheus.Observer, took time.Duration, trace string) {
 
 // request counts one request.
 func (m *metrics) request(ctx context.Context, route, method string, status int, took time.Duration) {
+	if m.off {
+		return
+	}
 	if route == "" {
 		route = "other"
 	}
@@ -101,6 +105,9 @@ var grpcCodes = [...]string{"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "D
 
 // call counts one call of KServe v2; it is what package kserve observes with. protocol is http or grpc, method the name of an RPC.
 func (m *metrics) call(ctx context.Context, protocol, method, _ string, code kserve.Code, took time.Duration) {
+	if m.off {
+		return
+	}
 	text := "other"
 	if protocol != "grpc" {
 		text = m.code(code.HTTP)
@@ -111,10 +118,18 @@ func (m *metrics) call(ctx context.Context, protocol, method, _ string, code kse
 }
 
 // observer is what the pipeline tells of its stages.
-func (m *metrics) observer() pipeline.Observer { return watch{m.stages, m.tracer} }
+func (m *metrics) observer() pipeline.Observer {
+	if m.off {
+		return nil
+	}
+	return watch{m.stages, m.tracer}
+}
 
 // observe counts one answered item.
 func (s *server) observe(a *pipeline.Answer, tier string) {
+	if s.metrics.off {
+		return
+	}
 	kind := "hit"
 	switch tier {
 	case "miss", "request":
