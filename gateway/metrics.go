@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +31,15 @@ type metrics struct {
 	pool     backend.Pool      // nil where the backend is one server
 	tracer   *telemetry.Tracer // nil: no spans
 	off      bool              // nothing is counted; see Telemetry.Off
+
+	mu     sync.Mutex // held to add a series
+	series atomic.Pointer[map[requestKey]prometheus.Observer]
+}
+
+// requestKey names a series of requests. They are found by it, since looking for them by the texts of their labels takes several times as long.
+type requestKey struct {
+	route, method string
+	status        int
 }
 
 func newMetrics(build buildInfo) *metrics {
@@ -43,6 +55,7 @@ func newMetrics(build buildInfo) *metrics {
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
+	m.series.Store(&map[requestKey]prometheus.Observer{})
 	for i := range m.codes {
 		m.codes[i] = strconv.Itoa(i)
 	}
@@ -81,15 +94,29 @@ func (m *metrics) request(ctx context.Context, route, method string, status int,
 	if m.off {
 		return
 	}
+	key := requestKey{route, method, status}
+	if o, found := (*m.series.Load())[key]; found {
+		seen(o, took, telemetry.Sampled(ctx))
+		return
+	}
 	if route == "" {
 		route = "other"
 	}
+	known := true
 	switch method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodHead, http.MethodOptions, http.MethodPatch:
 	default:
-		method = "other"
+		method, known = "other", false
 	}
-	seen(m.requests.WithLabelValues(route, method, m.code(status)), took, telemetry.Sampled(ctx))
+	o := m.requests.WithLabelValues(route, method, m.code(status))
+	if known { // what callers make up is not kept
+		m.mu.Lock()
+		next := maps.Clone(*m.series.Load())
+		next[key] = o
+		m.series.Store(&next)
+		m.mu.Unlock()
+	}
+	seen(o, took, telemetry.Sampled(ctx))
 }
 
 func (m *metrics) code(status int) string {
