@@ -33,7 +33,7 @@ type Listen struct {
 
 // Triton names the servers that run the models.
 type Triton struct {
-	Endpoints []string          `yaml:"endpoints" json:"endpoints,omitempty" env:"ENDPOINTS" jsonschema_description:"host:port of Triton's gRPC port, or grpcs://host:port for TLS."`
+	Endpoints []string          `yaml:"endpoints" json:"endpoints,omitempty" env:"ENDPOINTS" jsonschema_description:"host:port of Triton's gRPC port, grpcs://host:port for TLS, or dns:///name:port for all addresses that a name has."`
 	Metrics   []string          `yaml:"metrics" json:"metrics,omitempty" env:"METRICS" jsonschema_description:"URLs of Triton's Prometheus metrics, one for each endpoint in the same order; optional. They show a reload even where other clients call Triton directly."`
 	Headers   map[string]Secret `yaml:"headers" json:"headers,omitempty" env:"HEADERS" jsonschema_description:"gRPC metadata sent with every call."`
 	// EndpointHeaders has the texts of Endpoints as keys.

@@ -22,10 +22,10 @@ func load(t *testing.T, text string, environ ...string) (Config, error) {
 func TestConfigDefaultsFileEnvironment(t *testing.T) {
 	c, err := load(t, `
 listen: {http: "127.0.0.1:9000"}
-triton: {endpoints: ["a:8001", "b:8001"], headers: {x-key: abc}}
+triton: {endpoints: ["a:8001", "b:8001"], headers: {x-key: abc}, hedge: [m]}
 cache: {memory: 1GiB, redis: "redis://user:pw@localhost:6379/0", ttl: 90s}
 limits: {body: 2000000, timeout: 250ms}
-`, "GATEWAY_TRITON__ENDPOINTS=c:8001", "GATEWAY_LIMITS__BODY=3MB", "HOME=/x")
+`, "GATEWAY_TRITON__ENDPOINTS=c:8001", `GATEWAY_TRITON__ENDPOINT_HEADERS={"c:8001":{"authorization":"Bearer x"}}`, "GATEWAY_LIMITS__BODY=3MB", "HOME=/x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,9 @@ limits: {body: 2000000, timeout: 250ms}
 		{"ttl", c.Cache.TTL.String(), "1m30s"},
 		{"timeout", c.Limits.Timeout.String(), "250ms"},
 		{"redis", string(c.Cache.Redis), "redis://user:pw@localhost:6379/0"},
+		{"hedge", strings.Join(c.Triton.Hedge, ","), "m"},
+		{"header of an endpoint", string(c.Triton.EndpointHeaders["c:8001"]["authorization"]), "Bearer x"},
+		{"drain", c.Listen.Drain.String(), "3s"},
 		{"header", string(c.Triton.Headers["x-key"]), "abc"},
 	} {
 		if v.got != v.want {
@@ -66,6 +69,13 @@ func TestConfigFaults(t *testing.T) {
 		{"public address", "listen: {http: '0.0.0.0:8080'}", nil, []string{"listen.http", "--insecure"}},
 		{"all at once", "listen: {http: nowhere}\ntriton: {endpoints: [a]}\nlimits: {queue: -1}\nlog: {level: loud}", nil,
 			[]string{"listen.http", "triton.endpoints[0]", "limits.queue", "log.level"}},
+		{"public gRPC address", "listen: {grpc: ':8081'}", nil, []string{"listen.grpc", "--insecure"}},
+		{"bad gRPC address", "listen: {grpc: here}", nil, []string{"listen.grpc", "host:port"}},
+		{"model bytes under body", "limits: {model_bytes: 1MiB}", nil, []string{"limits.model_bytes: 1MiB is less than limits.body, 64MiB"}},
+		{"negative", "limits: {model_items: -1}\nlisten: {drain: -1s}", nil, []string{"limits.model_items", "listen.drain"}},
+		{"headers of nobody", "triton: {endpoints: ['a:1'], endpoint_headers: {'b:1': {x: y}}}", nil, []string{"triton.endpoint_headers", `"b:1"`}},
+		{"bad headers", "", []string{"GATEWAY_TRITON__ENDPOINT_HEADERS=hunter2"}, []string{"not JSON"}},
+		{"empty hedge", "triton: {endpoints: ['a:1'], hedge: ['']}", nil, []string{"triton.hedge"}},
 		{"bodies under body", "limits: {body: 2MiB, bodies: 1MiB}", nil, []string{"limits.bodies"}},
 		{"metrics count", "triton: {endpoints: ['a:1'], metrics: ['http://a:2', 'http://b:2']}", nil, []string{"triton.metrics"}},
 	} {
@@ -86,7 +96,7 @@ func TestConfigFaults(t *testing.T) {
 func TestConfigPrintMasksSecretsAndLoadsAgain(t *testing.T) {
 	c, err := load(t, `
 cache: {redis: "redis://user:hunter2@localhost:6379/0"}
-triton: {endpoints: ["a:8001"], headers: {authorization: "Bearer hunter2"}}`)
+triton: {endpoints: ["a:8001"], headers: {authorization: "Bearer hunter2"}, endpoint_headers: {"a:8001": {x: hunter2}}}`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 // client turns the settings into the Triton client's.
 func (t *Triton) client() (triton.Config, error) {
-	out := triton.Config{Endpoints: t.Endpoints, MetricsEndpoints: t.Metrics, Headers: plain(t.Headers), EndpointHeaders: map[string]map[string]string{}}
+	out := triton.Config{Endpoints: t.Endpoints, MetricsEndpoints: t.Metrics, Headers: plain(t.Headers), Hedge: t.Hedge, EndpointHeaders: map[string]map[string]string{}}
 	for endpoint, headers := range t.EndpointHeaders {
 		out.EndpointHeaders[endpoint] = plain(headers)
 	}
