@@ -57,6 +57,9 @@ func TestDataBecomeLittleEndianBytes(t *testing.T) {
 				t.Errorf("%s: %v", form, err)
 				continue
 			}
+			if err := q.inputs[0].Validate(); err != nil {
+				t.Errorf("%s: %v", form, err)
+			}
 			if got := hex.EncodeToString(q.inputs[0].Data); len(q.inputs) != 1 || q.inputs[0].Name != "IN" || got != c.want {
 				t.Errorf("%s: got %s of %q, want %s", form, got, q.inputs[0].Name, c.want)
 			}
