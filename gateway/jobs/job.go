@@ -81,8 +81,8 @@ type Spec struct {
 	Items    []Item          `json:"items"`
 
 	Created   time.Time     `json:"created"`
-	RunAt     time.Time     `json:"run_at"`            // not before
-	Deadline  time.Time     `json:"deadline,omitzero"` // zero: none
+	RunAt     time.Time     `json:"run_at"`            // not before; it counts as the job's arrival. A Settle to Queued and a Retry move it
+	Deadline  time.Time     `json:"deadline,omitzero"` // zero: none; a Retry drops one that has passed
 	ResultTTL time.Duration `json:"result_ttl"`        // how long a final job is kept
 	Attempts  int           `json:"attempts"`          // the most; at least 1
 	Webhook   string        `json:"webhook,omitempty"` // told when the job is final
@@ -94,15 +94,16 @@ type Spec struct {
 type Job struct {
 	Spec
 	State    State
+	Total    int // items, where a list leaves Items out too
 	Done     int // items with a result, failed ones included
 	Bad      int // of these, failed ones
 	Attempt  int // attempts that were used up: failures, not crashes
-	Fence    int64
+	Fence    int64 // of the newest lease; 0 before the first
 	Started  time.Time // of the first lease; zero before
 	Finished time.Time // zero before
-	Problem  *Problem  // why it failed; nil otherwise
+	Problem  *Problem  // why the last attempt failed; nil where none has
 	Canceled bool      // to be cancelled; a running job's worker sees it at its next Extend
-	Place    int       // how many due jobs are before it, while it is queued; -1 where the store does not know
+	Place    int       // how many due jobs are before it, while it is queued; -1 where that is not known, as in a list
 	Told     bool      // the webhook has been told, or there is none, or it was given up
 }
 

@@ -6,7 +6,8 @@ import (
 )
 
 // Store keeps jobs. All methods are safe for concurrent use by many processes. Errors are *fault.Error: NotFound job_not_found, Conflict
-// conflict, Unavailable job_store_unavailable, TooLarge job_store_full (507); whatever fails, nothing is half done.
+// conflict or lease_lost, Unavailable job_store_unavailable, TooLarge job_store_full (507), Invalid for a cursor or digest that is none; whatever fails,
+// nothing is half done.
 type Store interface {
 	Records
 	Queue
@@ -18,24 +19,27 @@ type Store interface {
 // Records are jobs as callers see them.
 type Records interface {
 	// Create takes a job in, durably: once it has returned nil error, no crash loses the job. Where the tenant has a job with the same Key, nothing is
-	// created and that job is returned; the caller compares the digests. The blobs of the items have been put before.
+	// created and that job is returned; the caller compares the digests. A second job with the same ID is a Conflict. The blobs of the items have been put before.
 	Create(ctx context.Context, s *Spec) (existing *Job, err error)
 	// Get gives a job without its results.
 	Get(ctx context.Context, id string) (*Job, error)
-	// List gives jobs, newest first, and the cursor of the next page, "" at the end.
+	// List gives jobs without their Items, newest first, and the cursor of the next page, "" at the end. Jobs that come meanwhile are on no later page.
 	List(ctx context.Context, f Filter) (page []*Job, next string, err error)
-	// Results gives those from the given one on, in the order in which they were done, at most limit; the n-th result of a job (from 0) never changes.
+	// Results gives those from the given one on, in the order in which they were done, at most limit; the n-th result of a job (from 0) never
+	// changes but by a Retry, which drops the bad ones.
 	Results(ctx context.Context, id string, from, limit int) ([]Result, error)
 }
 
 // Queue is how workers take jobs, and how what others decide reaches them.
 type Queue interface {
-	// Lease gives up to n jobs that are due, the most urgent first (see Priority.Lead), those whose lease has ended included, and makes them Running with
+	// Lease gives up to n jobs that are due, the most urgent first (the earliest RunAt less Priority.Lead), those whose lease has ended included, and makes them Running with
 	// a new fence. Jobs whose deadline has passed become Expired instead, and those to be cancelled Canceled. It does not wait.
 	Lease(ctx context.Context, n int, ttl time.Duration) ([]*Job, error)
-	// Extend prolongs a lease, adds results, and tells whether the job is to be cancelled. Conflict lease_lost: another worker has the job.
+	// Extend prolongs a lease, adds results, and tells whether the job is to be cancelled. An index that has a result keeps it. Conflict lease_lost:
+	// the job is not Running, or has a newer fence; nothing is written. A lease that has ended holds until another takes the job.
 	Extend(ctx context.Context, l Lease, ttl time.Duration, add []Result) (canceled bool, err error)
-	// Settle ends a lease: see Outcome. add are the last results. Conflict lease_lost as above.
+	// Settle ends a lease: see Outcome. add are the last results. Conflict lease_lost as above. A job that is to be cancelled and is settled as
+	// Queued ends Canceled, at the next Lease at the latest.
 	Settle(ctx context.Context, l Lease, o Outcome, add []Result) error
 	// Change is what callers and the keeper decide from outside: see Change.
 	Change(ctx context.Context, id string, c Change) (*Job, error)
@@ -50,8 +54,8 @@ type Lease struct {
 // Outcome is how a lease ends.
 type Outcome struct {
 	State   State     // a final one, or Queued: the job is tried again, or was given back
-	RunAt   time.Time // of Queued: not before
-	Burn    bool      // of Queued: an attempt was used up
+	RunAt   time.Time // of Queued: not before; zero or past: at once, and the job keeps its place
+	Burn    bool      // an attempt was used up; of Failed as of Queued
 	Problem *Problem  // why the attempt failed
 }
 
@@ -60,11 +64,12 @@ type Change string
 
 // The changes.
 const (
-	// Cancel ends a queued job at once, and asks a running job's worker to. A final job is a Conflict.
+	// Cancel ends a queued job at once, and asks a running job's worker to, however often. A final job is a Conflict.
 	Cancel Change = "cancel"
-	// Retry puts a job that is Failed, Canceled or Expired into the queue again, with its attempts anew; results that were good stay. Another is a Conflict.
+	// Retry puts a job that is Failed, Canceled or Expired into the queue again, with its attempts anew; results that were good stay. Another is
+	// a Conflict. The fence stays, and RunAt is now.
 	Retry Change = "retry"
-	// Told notes that the webhook needs no more telling.
+	// Told notes that the webhook of a final job needs no more telling. Another is a Conflict.
 	Told Change = "told"
 )
 
@@ -94,6 +99,6 @@ type Blobs interface {
 // Counts are what a store holds.
 type Counts struct {
 	Jobs   map[Priority]map[State]int
-	Oldest map[Priority]time.Time // the arrival of the oldest job that is due and waits; missing where none does
+	Oldest map[Priority]time.Time // the arrival (RunAt) of the oldest job that is Queued and due; missing where none does
 	Bytes  int64                  // of blobs; -1 where the store does not know
 }
