@@ -36,9 +36,9 @@ type Parts struct {
 // Pipeline runs requests. It is safe for concurrent use.
 type Pipeline struct {
 	Parts
-	steps    []step   // of an item that becomes a document
-	digest   []step   // of a look-up by digest
-	passing  []step   // of tensors that are passed on as they are
+	steps    []step // of an item that becomes a document
+	digest   []step // of a look-up by digest
+	passing  []step // of tensors that are passed on as they are
 	began    time.Time
 	compiled sync.Map // model name -> *compiled; replaced when the catalog's snapshot of the model changes
 }
