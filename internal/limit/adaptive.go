@@ -28,8 +28,10 @@ type Adaptive struct {
 	counts  time.Duration
 	phase   sums // of the present phase
 	sides   [2]sums
-	rounds  int // comparisons without a result
-	moves   int // steps in the same direction, one after the other: > 0 up, < 0 down
+	rounds  int           // comparisons without a result
+	moves   int           // steps in the same direction, one after the other: > 0 up, < 0 down
+	pressed int           // phases in a row in which the bound was in use, up to settledUse
+	light   time.Duration // of a call while there was room; 0: never seen
 	late    int
 	dropped time.Duration
 }
@@ -59,6 +61,7 @@ const (
 	patience   = 4    // comparisons until sums are thrown away
 	slowPhase  = 2 * time.Second
 	fewestLate = 8
+	settledUse = 2 // phases until what calls take shows the new load
 )
 
 // NewAdaptive makes a limit that begins at start and stays between least and most, both at least 1.
@@ -118,7 +121,8 @@ func (a *Adaptive) Release(now, took time.Duration, how Ending) {
 	smoothed += (took - smoothed) / smoothing
 	a.latency.Store(int64(max(smoothed, 1)))
 	if now < a.counts {
-		return // calls that were begun under another bound are still under way
+		a.counts = min(a.counts, now+max(smoothed, 1)*5/4) // it was far off where calls took long before
+		return                                             // calls that were begun under another bound are still under way
 	}
 	s := took.Seconds()
 	a.phase.calls++
@@ -134,9 +138,12 @@ func (a *Adaptive) Release(now, took time.Duration, how Ending) {
 
 // need is how many calls make a phase. The bound that is in force the longer costs throughput if it is too low, and order if it is too high.
 func (a *Adaptive) need(limit int64) float64 {
+	if a.pressed < settledUse {
+		return max(fewest, float64(a.pressed)*float64(limit))
+	}
 	n := max(fewest, 2*float64(limit))
 	floor := a.base == a.least && a.moves < 0
-	if a.low == floor {
+	if a.low == floor && a.moves <= 1 && a.moves >= -1 {
 		return 2 * n
 	}
 	return n
@@ -146,7 +153,18 @@ func (a *Adaptive) need(limit int64) float64 {
 func (a *Adaptive) turn(now time.Duration, limit int64) {
 	p := a.phase
 	if !a.low && p.running < 0.8*p.calls*float64(limit) {
+		if p.running < p.calls*float64(limit)/2 {
+			a.light = time.Duration(p.took / p.calls * float64(time.Second))
+		}
+		a.pressed = 0
 		a.unused()
+		a.begin(now, false)
+		return
+	}
+	if a.pressed < settledUse {
+		if a.pressed++; a.pressed == settledUse {
+			a.guess(limit, p.took/p.calls)
+		}
 		a.begin(now, false)
 		return
 	}
@@ -162,6 +180,16 @@ func (a *Adaptive) turn(now time.Duration, limit int64) {
 		a.compare()
 	}
 	a.begin(now, !a.low)
+}
+
+// guess lowers a bound that is reached for the first time since there was room, by as much as calls take longer now. It may be wrong, for the server may have
+// slowed down; so it is a quarter at least, and the comparisons go on from there.
+func (a *Adaptive) guess(limit int64, took float64) {
+	light := a.light.Seconds()
+	if light == 0 || took < 2*light || limit < a.start {
+		return
+	}
+	a.base = max(a.least, limit/4, min(a.base, int64(math.Ceil(float64(limit)*light/took))))
 }
 
 // unused lets a bound that is not reached forget what made it small.
@@ -181,7 +209,7 @@ func (a *Adaptive) begin(now time.Duration, low bool) {
 		limit = a.base
 	}
 	if limit < a.limit.Swap(limit) || low {
-		a.counts = now + a.Latency()*3/2
+		a.counts = now + a.Latency()*5/4
 	} else {
 		a.counts = now + a.Latency()
 	}
@@ -234,7 +262,7 @@ func (a *Adaptive) move(direction int) {
 	} else {
 		a.base = min(a.base-1, int64(math.Round(float64(a.base)/factor)))
 	}
-	a.base = min(max(a.base, a.least), a.most)
+	a.base = max(min(a.base, int64(float64(a.most)/ratio)), a.least)
 }
 
 // overloaded lowers the bound where the server says that it has too much, or answers too few in time; once for each time of a call.

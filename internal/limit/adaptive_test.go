@@ -207,3 +207,34 @@ func TestAdaptiveHearsTheServer(t *testing.T) {
 		t.Errorf("%d running", a.Running())
 	}
 }
+
+// TestAdaptiveGuessesAfterLightUse: at the moment when load comes, much of what light use has shown holds.
+func TestAdaptiveGuessesAfterLightUse(t *testing.T) {
+	s := newStation(NewAdaptive(1, 32, 1000), 8, 10*time.Millisecond, 6)
+	s.run(time.Second)
+	s.demand = 1000
+	s.run(200 * time.Millisecond)
+	if got := s.limit.Limit(); got > 12 {
+		t.Errorf("limit %d for 8 places", got)
+	}
+	s.run(2 * time.Second)
+	s.settled(t, "with load", 5*time.Second)
+	// It slows down at the same moment: the guess is wrong, and put right.
+	s.demand = 6
+	s.run(3 * time.Second)
+	s.demand, s.service = 1000, 10*s.service
+	s.run(5 * time.Second)
+	s.settled(t, "slower, with load", 10*time.Second)
+}
+
+// TestAdaptiveComesBackFromItsMost: where demand has driven the bound up while the server kept up, it comes down when the server does not.
+func TestAdaptiveComesBackFromItsMost(t *testing.T) {
+	s := newStation(NewAdaptive(1, 32, 100), 1000, 10*time.Millisecond, 5000)
+	s.run(3 * time.Second)
+	if got := s.limit.Limit(); got < 80 || got > 100 {
+		t.Errorf("limit %d of 100, with places for more", got)
+	}
+	s.places = 10
+	s.run(5 * time.Second)
+	s.settled(t, "10 places", 5*time.Second)
+}

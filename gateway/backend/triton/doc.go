@@ -3,7 +3,12 @@
 // little about itself: errors of four meanings share one gRPC code, and nothing names the load of a model. Here the tensor's
 // own bytes are handed to the transport, each failure gets its own kind, and loads are told apart by what Triton counts.
 //
-//	client.go, endpoint.go     calls, one retry, connections
+//	client.go, endpoint.go     calls, connections
+//	pool.go, poolline.go       which endpoint gets a call; who waits, and who is refused
+//	health.go, healthprobe.go  what calls and probes show of an endpoint: ejection, return, slow start
+//	retry.go, hedge.go         second calls and their budgets
+//	breaker.go, sticky.go      models that keep failing; sequences stay on one endpoint
+//	resolve.go                 names with several addresses
 //	codec.go, request.go       ModelInferRequest onto the wire without copying tensors
 //	response.go, outputs.go    ModelInferResponse off the wire, checked, each tensor copied once
 //	wire.go, params.go         fields of a message in grpc's frames; parameters

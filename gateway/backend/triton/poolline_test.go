@@ -127,7 +127,7 @@ func TestWhatCannotBeInTimeIsRefused(t *testing.T) {
 	}
 	// The line is long, and each of them takes a second.
 	p.waiting.Store(shortestLine)
-	if f := wantFault(t, c.Full(long, "m", "1"), fault.Busy, "queue_full"); f.RetryAfter < 25*time.Second || f.RetryAfter > 40*time.Second {
+	if f := wantFault(t, c.Full(long, "m", "1"), fault.Busy, "queue_full"); f.RetryAfter < shortestLine*time.Second || f.RetryAfter > 2*shortestLine*time.Second {
 		t.Errorf("RetryAfter %v", f.RetryAfter)
 	}
 	p.waiting.Store(0)

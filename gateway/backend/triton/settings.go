@@ -37,8 +37,8 @@ type Config struct {
 	Resolve time.Duration
 	// MaxRunning bounds the calls of one model on one endpoint at a time, which adapts below that; 0 means 1000.
 	MaxRunning int
-	// Queue is how many calls of one model may wait while all endpoints are at their limits; 0 means four times what may run, and
-	// at least 32.
+	// Queue is how many calls of one model may wait while all endpoints are at their limits; 0 means as many as may run, and
+	// at least 16.
 	Queue int
 	// Hedge names the models of which a call that takes longer than 95 of 100 may be made a second time on another endpoint. The first answer
 	// counts. Such a model's answer must depend on the input alone.
