@@ -71,7 +71,8 @@ type ModelStatus struct {
 
 // Backend runs models. All methods are safe for concurrent use. Errors are *fault.Error: NotFound, Invalid (a tensor does not
 // fit the model), Busy, Timeout, Canceled, Unavailable, Upstream, Contract. A Contract because the server has refused the tensors has a second one in Err, to be
-// found by errors.As: Invalid, with all that the server said, for edges whose callers make the tensors.
+// found by errors.As: Invalid, with all that the server said, for edges whose callers make the tensors. An Upstream because the model has failed has another
+// Upstream there, with what the model said.
 type Backend interface {
 	// Infer runs one model. It returns when ctx ends, and passes deadline and cancellation on.
 	Infer(ctx context.Context, r *Request) (*Response, error)

@@ -154,14 +154,18 @@ func (s *Server) infer(ctx context.Context, r *backend.Request) (*pipeline.Passe
 }
 
 // blame gives the error that the caller of KServe has to see. A backend says Contract where a model refused its tensors, since the gateway made them; here
-// the caller did, so what the model says of them counts: the Invalid fault in its cause, in Triton's words.
+// the caller did, so what the model says of them counts: the Invalid fault in its cause, in Triton's words. So does what a model that failed says.
 func blame(err error) error {
 	var f *fault.Error
-	if !errors.As(err, &f) || f.Kind != fault.Contract {
+	if !errors.As(err, &f) || f.Kind != fault.Contract && f.Kind != fault.Upstream {
 		return err
 	}
+	words := fault.Invalid
+	if f.Kind == fault.Upstream {
+		words = fault.Upstream
+	}
 	for cause := f.Err; errors.As(cause, &f); cause = f.Err {
-		if f.Kind == fault.Invalid {
+		if f.Kind == words {
 			return f
 		}
 	}

@@ -26,7 +26,9 @@ func TestBlame(t *testing.T) {
 	wrapped := fault.New(fault.Contract, "upstream_contract", "outer").Wrap(fmt.Errorf("a: %w", fault.New(fault.Upstream, "upstream_error", "b").Wrap(told)))
 	busy := fault.New(fault.Busy, "queue_full", "full").Wrap(told)
 	plain := errors.New("x")
-	for name, c := range map[string]struct{ in, want error }{"deep": {wrapped, told}, "no cause": {contract, contract}, "another kind": {busy, busy}, "no fault": {plain, plain}, "nil": {nil, nil}} {
+	said := fault.New(fault.Upstream, "upstream_error", "negative is not allowed")
+	failed := fault.New(fault.Upstream, "upstream_error", "the model failed").Wrap(said)
+	for name, c := range map[string]struct{ in, want error }{"deep": {wrapped, told}, "failed": {failed, said}, "failed in silence": {said, said}, "no cause": {contract, contract}, "another kind": {busy, busy}, "no fault": {plain, plain}, "nil": {nil, nil}} {
 		if got := blame(c.in); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}

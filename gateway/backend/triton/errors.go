@@ -95,9 +95,13 @@ func translate(ctx context.Context, err error) *fault.Error {
 	}
 	r := find(s)
 	f := fault.New(r.kind, r.name, "%s", r.detail).After(r.after).Wrap(err)
-	if s.Code() == codes.InvalidArgument && r.kind == fault.Contract {
+	words := strings.ToValidUTF8(withoutID(s.Message()), "?")
+	switch {
+	case s.Code() == codes.InvalidArgument && r.kind == fault.Contract:
 		f.Detail += ": " + public(s.Message())
-		f.Err = fault.New(fault.Invalid, "invalid_request", "%s", strings.ToValidUTF8(withoutID(s.Message()), "?")).Wrap(err)
+		f.Err = fault.New(fault.Invalid, "invalid_request", "%s", words).Wrap(err)
+	case r == &anything && words != "":
+		f.Err = fault.New(fault.Upstream, f.Code, "%s", words).Wrap(err)
 	}
 	return f
 }

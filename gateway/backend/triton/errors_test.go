@@ -88,6 +88,10 @@ func TestTranslateKeepsWhatTritonRefused(t *testing.T) {
 			t.Errorf("%v has a second fault", other)
 		}
 	}
+	f = wantFault(t, translate(t.Context(), status.Error(codes.Internal, "[request id: r-1] negative is not allowed")), fault.Upstream, "upstream_error")
+	if inner := wantFault(t, f.Err, fault.Upstream, "upstream_error"); inner.Detail != "negative is not allowed" || strings.Contains(f.Detail, "negative") {
+		t.Errorf("what the model said is %q, and %q is told to everybody", inner.Detail, f.Detail)
+	}
 }
 
 func TestTranslateKnowsTheCallersOwnEnd(t *testing.T) {
