@@ -94,11 +94,11 @@ type Spec struct {
 type Job struct {
 	Spec
 	State    State
-	Total    int // items, where a list leaves Items out too
-	Done     int // items with a result, failed ones included
-	Bad      int // of these, failed ones
-	Attempt  int // attempts that were used up: failures, not crashes
-	Fence    int64 // of the newest lease; 0 before the first
+	Total    int       // items, where a list leaves Items out too
+	Done     int       // items with a result, failed ones included
+	Bad      int       // of these, failed ones
+	Attempt  int       // attempts that were used up: failures, not crashes
+	Fence    int64     // of the newest lease; 0 before the first
 	Started  time.Time // of the first lease; zero before
 	Finished time.Time // zero before
 	Problem  *Problem  // why the last attempt failed; nil where none has
