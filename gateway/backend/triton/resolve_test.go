@@ -135,6 +135,11 @@ func TestEndpointsOfAName(t *testing.T) {
 			t.Errorf("a call on an endpoint whose address went: %v", err)
 		}
 	}
+	for _, e := range c.Endpoints() {
+		if e.Retries != 0 {
+			t.Errorf("a call under way had to be made again: %+v", e)
+		}
+	}
 	changed(t, "another server", statusOf(t, c, "m").Epoch, first)
 	before := servers[0].Calls("m")
 	until(t, "the one that came gets calls", 10*time.Second, func() bool { must(t, c, requestOf("m", 1)); return servers[2].Calls("m") > 0 })
