@@ -53,16 +53,21 @@ func (h *health) begin(now time.Duration) {
 	}
 }
 
-// alive notes a sign of life.
+// alive notes an answer of a server that serves.
 func (h *health) alive(now time.Duration) {
+	if h.fails.Load() != 0 {
+		h.fails.Store(0)
+	}
+	h.heard(now)
+}
+
+// heard notes a sign of life.
+func (h *health) heard(now time.Duration) {
 	next := int64(now)
 	if h.running.Load() == 0 {
 		next = 0
 	}
 	h.silent.Store(next)
-	if h.fails.Load() != 0 {
-		h.fails.Store(0)
-	}
 	if h.misses.Load() != 0 {
 		h.misses.Store(0)
 	}
@@ -134,7 +139,11 @@ func (c *Client) finish(p *pool, t *turn, what effect, err error) {
 	took := now - t.start
 	e.running.Add(-1)
 	ending := limit.Left // only answers show how long the model takes
-	if what != unsent && what != late && what != broken {
+	switch what {
+	case unsent, late, broken:
+	case sick:
+		e.heard(now)
+	default:
 		e.alive(now)
 	}
 	opened := false

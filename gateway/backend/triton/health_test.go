@@ -217,6 +217,18 @@ func TestTheLastEndpointIsNeverEjected(t *testing.T) {
 	}
 }
 
+func TestAServerThatSaysThatItCannotServeIsEjected(t *testing.T) {
+	c, servers := fakes(t, 2, nil)
+	servers[0].Fail(tritontest.Fault{Code: codes.Unavailable, Text: "upstream connect error", Times: ejectAfter})
+	for range 20 * ejectAfter {
+		_, _ = c.Infer(t.Context(), requestOf("m", 1))
+	}
+	if s := c.Endpoints(); s[0].Ejected != 1 || s[0].Failures != ejectAfter || s[1].Ejected != 0 {
+		t.Errorf("got %+v", s)
+	}
+	serves(t, c, 0, true)
+}
+
 // TestAnEndpointThatLooksMissIsEjected: without any call.
 func TestAnEndpointThatLooksMissIsEjected(t *testing.T) {
 	c, servers := fakes(t, 2, nil)

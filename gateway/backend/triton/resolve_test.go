@@ -129,6 +129,7 @@ func TestEndpointsOfAName(t *testing.T) {
 	}
 	n.set(nil, host(2), host(3))
 	until(t, "the first has gone", 10*time.Second, func() bool { return c.list()[0] == kept })
+	c.part(c.nanos()) // it has a call under way
 	close(g.leave)
 	for range 2 {
 		if err := <-done; err != nil {
