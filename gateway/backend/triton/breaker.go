@@ -6,10 +6,13 @@ import (
 )
 
 const (
-	// breakAfter failures of a model in a row on one endpoint, no more calls go there for a time.
-	breakAfter   = 5
-	firstBreak   = time.Second
-	longestBreak = 10 * time.Second
+	// breakAfter late answers of a model in a row on one endpoint, no more calls go there for a time.
+	breakAfter = 5
+	// breakAfterErrors errors of the model itself in a row do the same. They are more, for some models fail on inputs that are merely bad: one caller who
+	// sends those must not take the model from the others.
+	breakAfterErrors = 20
+	firstBreak       = time.Second
+	longestBreak     = 10 * time.Second
 )
 
 // breaker keeps calls away from a model that fails again and again on one endpoint. After a time it lets one call through: its success
@@ -48,15 +51,15 @@ func (b *breaker) success() {
 	}
 }
 
-// failure counts, and reports whether it opened. Calls that began before it opened count no more.
-func (b *breaker) failure(now time.Duration, trial bool) (opened bool) {
+// failure counts, and reports whether it opened, which is done after so many in a row. Calls that began before it opened count no more.
+func (b *breaker) failure(now time.Duration, trial bool, after int32) (opened bool) {
 	pause := int64(firstBreak)
 	switch {
 	case trial:
 		pause = min(2*b.pause.Load(), int64(longestBreak))
 	case b.until.Load() != 0:
 		return false
-	case b.failures.Add(1) < breakAfter:
+	case b.failures.Add(1) < after:
 		return false
 	}
 	b.pause.Store(pause)

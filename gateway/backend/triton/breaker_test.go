@@ -20,7 +20,7 @@ func TestBreaker(t *testing.T) {
 	fail := func(n int, opens bool) {
 		t.Helper()
 		for i := range n {
-			if got := b.failure(now, enter(true)); got != (opens && i == n-1) {
+			if got := b.failure(now, enter(true), breakAfter); got != (opens && i == n-1) {
 				t.Fatalf("failure %d of %d opens it: %v", i+1, n, got)
 			}
 		}
@@ -32,7 +32,7 @@ func TestBreaker(t *testing.T) {
 	if enter(false); b.rest(now) != firstBreak {
 		t.Errorf("it rests for %v", b.rest(now))
 	}
-	if b.failure(now, false) {
+	if b.failure(now, false, breakAfter) {
 		t.Error("a call that began before it opened opens it again")
 	}
 	// Trials that fail double the pause, up to a bound.
@@ -45,7 +45,7 @@ func TestBreaker(t *testing.T) {
 		}
 		enter(false) // one at a time
 		b.neutral(true)
-		if !b.failure(now, enter(true)) {
+		if !b.failure(now, enter(true), breakAfter) {
 			t.Fatal("a trial that fails does not open it")
 		}
 	}

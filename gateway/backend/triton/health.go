@@ -164,13 +164,13 @@ func (c *Client) finish(p *pool, t *turn, what effect, err error) {
 		l.breaker.neutral(t.trial)
 	case late:
 		if usual := l.limit.Latency(); took > max(10*usual, time.Second) {
-			opened = l.breaker.failure(now, t.trial)
+			opened = l.breaker.failure(now, t.trial, breakAfter)
 			ending = limit.Late
 		} else {
 			l.breaker.neutral(t.trial)
 		}
 	case failed:
-		opened = l.breaker.failure(now, t.trial)
+		opened = l.breaker.failure(now, t.trial, breakAfterErrors)
 	case broken, sick:
 		l.breaker.neutral(t.trial)
 		c.failure(e, what == broken, err)

@@ -192,8 +192,8 @@ func TestModelsErrorsEjectNobody(t *testing.T) {
 			t.Errorf("got %+v", e)
 		}
 	}
-	if n := servers[0].Calls("m") + servers[1].Calls("m"); n != 2*breakAfter {
-		t.Errorf("%d calls of a model that fails, want %d until the breakers open", n, 2*breakAfter)
+	if n := servers[0].Calls("m") + servers[1].Calls("m"); n != 2*breakAfterErrors {
+		t.Errorf("%d calls of a model that fails, want %d until the breakers open", n, 2*breakAfterErrors)
 	}
 	_, err := c.Infer(t.Context(), requestOf("m", 1))
 	if f := wantFault(t, err, fault.Unavailable, "backend_unavailable"); f.RetryAfter <= 0 || f.RetryAfter > firstBreak {
