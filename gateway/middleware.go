@@ -125,7 +125,9 @@ func saneID(id string) bool {
 // recovered answers a panic. What had been sent already cannot be mended: the connection is closed then.
 func (s *server) recovered(st *state, r *http.Request, p any) {
 	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
-		st.status = statusClientClosed
+		if st.status == 0 { // otherwise it was answered, and only the rest of its body was not waited for
+			st.status = statusClientClosed
+		}
 		panic(p)
 	}
 	err := fault.New(fault.Internal, "internal", "").Wrap(fmt.Errorf("panic: %v", p))
@@ -194,7 +196,7 @@ func (s *server) finish(st *state, r *http.Request) {
 	s.metrics.request(r.Context(), st.route, r.Method, st.status, took)
 	s.end(st, r)
 	level := slog.LevelInfo
-	if st.route == "" || quiet(st.route) {
+	if st.route == "" || quiet(r.URL.Path) {
 		level = slog.LevelDebug
 	}
 	if !s.log.Enabled(r.Context(), level) {
@@ -220,9 +222,13 @@ func (s *server) finish(st *state, r *http.Request) {
 	_ = s.log.Handler().Handle(r.Context(), record)
 }
 
-// quiet routes are asked all the time by machines; they are logged at debug level.
-func quiet(route string) bool {
-	return route == "/livez" || route == "/readyz" || route == "/metrics"
+// quiet paths are asked all the time by machines; they are logged at debug level.
+func quiet(path string) bool {
+	switch path {
+	case "/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready":
+		return true
+	}
+	return false
 }
 
 // mark notes the route's template and the model; it is the first handler of every route.
