@@ -43,11 +43,11 @@ func noStarving(r *rig) {
 	if r.place.Loose || r.place.Advance == nil {
 		r.Skip("needs the exact order and a clock that is set")
 	}
-	batch := r.at(jobs.Batch, r.now(), 0)
+	batch := r.at(jobs.Batch, r.now(), -time.Second)
 	for i := range 20 {
 		r.at(jobs.Realtime, r.now(), 0)
 		j := r.take(1)[0]
-		if passed := time.Duration(i) * 5 * time.Second; (j.ID == batch) != (passed == jobs.Realtime.Lead()+5*time.Second) {
+		if passed := time.Duration(i) * 5 * time.Second; (j.ID == batch) != (passed == jobs.Realtime.Lead()) {
 			r.Fatalf("after %v: leased %s, batch is %s", passed, j.ID, batch)
 		} else if j.ID == batch {
 			return

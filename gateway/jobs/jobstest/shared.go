@@ -49,10 +49,12 @@ func twoStores(r *rig) {
 			if err != nil {
 				return err
 			}
-			for i, j := range list {
+			for _, j := range list {
 				if held[j.ID].Add(1) != 1 {
 					return fmt.Errorf("job %s is held twice", j.ID)
 				}
+			}
+			for i, j := range list {
 				l, o := jobs.Lease{ID: j.ID, Fence: j.Fence}, jobs.Outcome{State: jobs.Succeeded}
 				if j.Fence == 1 && i == 1 {
 					o.State = jobs.Queued

@@ -1,0 +1,5 @@
+package sqlite
+
+const childVariable = "SQLITE_TEST_CHILD"
+
+func child(path string) {}

@@ -1,0 +1,69 @@
+package sqlite
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childVariable); path != "" {
+		child(path)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// clock is a clock that is set by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// open opens a store that is closed with the test.
+func open(tb testing.TB, o Options) *Store {
+	tb.Helper()
+	s, err := Open(context.Background(), o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStore(t *testing.T) {
+	jobstest.Run(t, func(t *testing.T) jobstest.Place {
+		c, path := newClock(), filepath.Join(t.TempDir(), "jobs.db")
+		return jobstest.Place{
+			Open:    func(t *testing.T) jobs.Store { return open(t, Options{Path: path, Now: c.Now}) },
+			Now:     c.Now,
+			Advance: c.Advance,
+		}
+	})
+}
