@@ -76,7 +76,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	g.onClose(g.cache.Close)
-	if g.backend, err = g.openBackend(); err != nil {
+	if g.backend, err = g.openBackend(counts); err != nil {
 		return nil, err
 	}
 	g.onClose(g.backend.Close)
@@ -131,7 +131,7 @@ func (c *Config) backendName() string {
 	return "embedded"
 }
 
-func (g *Gateway) openBackend() (backend.Backend, error) {
+func (g *Gateway) openBackend(counts *metrics) (backend.Backend, error) {
 	c := &g.config
 	if len(c.Triton.Endpoints) == 0 {
 		return embedded.New(embedded.Config{Repository: c.ModelRepository, Library: c.Embedded.Library, Threads: c.Embedded.Threads, Log: g.log})
@@ -140,7 +140,7 @@ func (g *Gateway) openBackend() (backend.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return triton.New(settings, triton.Deps{Epochs: g.cache.Records(), Log: g.log, Outgoing: telemetry.Outgoing})
+	return triton.New(settings, triton.Deps{Epochs: g.cache.Records(), Log: g.log, Outgoing: telemetry.Outgoing, Attempt: counts.attempt})
 }
 
 func (g *Gateway) onClose(f func() error) { g.closers = append(g.closers, f) }

@@ -8,6 +8,16 @@ import (
 	"triton-gateway/internal/fault"
 )
 
+// attempt begins the span of one try of an inference on one Triton: a retry or a hedge is another.
+func (m *metrics) attempt(ctx context.Context, endpoint string) (context.Context, func(error)) {
+	ctx, span := m.tracer.Start(ctx, "triton", telemetry.Client)
+	if !span.Recording() {
+		return ctx, func(error) {}
+	}
+	span.Set(telemetry.String("rpc.system.name", "grpc"), telemetry.String("server.address", endpoint))
+	return ctx, span.End
+}
+
 // trace begins the span of a gRPC call; it is what package kserve traces with. Names and attributes are those of OpenTelemetry's semantic
 // conventions for RPC.
 func (m *metrics) trace(ctx context.Context, method string, header func(string) string) (context.Context, func(kserve.Code, string)) {

@@ -134,6 +134,24 @@ func TestSpansOfGRPCCalls(t *testing.T) {
 	}
 }
 
+func TestSpansOfTries(t *testing.T) {
+	r, spans := traced(t, 1)
+	if _, end := r.metrics.attempt(t.Context(), "triton-a:8001"); end == nil {
+		t.Error("nothing to call where there is no trace")
+	}
+	ctx, request := r.metrics.tracer.Start(t.Context(), "request", telemetry.Server)
+	inner, end := r.metrics.attempt(ctx, "triton-a:8001")
+	if header := telemetry.Outgoing(inner)["traceparent"]; header == telemetry.Outgoing(ctx)["traceparent"] || header == "" {
+		t.Errorf("the try hands on %q", header)
+	}
+	end(fault.New(fault.Unavailable, "backend_unavailable", "away"))
+	request.End(nil)
+	list := spans(2)
+	if s := list["triton"]; !s.Failed || s.Parent != list["request"].ID || s.Kind != "client" || s.Attributes["server.address"] != "triton-a:8001" || s.Attributes["error.type"] != "backend_unavailable" {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Neither log nor spans nor metrics hold what callers and operators have to keep for themselves.
 func TestSecretsStayInside(t *testing.T) {
 	r, spans := traced(t, 1)

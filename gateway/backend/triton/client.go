@@ -185,7 +185,9 @@ func (c *Client) attempt(ctx context.Context, p *pool, t *turn, request *inferRe
 	var trailer metadata.MD
 	e.sent.Add(1)
 	t.lane.calls.begin()
-	err := e.conn.Invoke(e.outgoing(ctx), inferMethod, request, answer, grpc.ForceCodecV2(codec{}), grpc.Trailer(&trailer))
+	outgoing, end := e.try(ctx)
+	err := e.conn.Invoke(outgoing, inferMethod, request, answer, grpc.ForceCodecV2(codec{}), grpc.Trailer(&trailer))
+	end(err)
 	answered := len(trailer) > 0
 	t.lane.calls.end(outcomeOf(err, answered))
 	if err == nil {

@@ -46,6 +46,7 @@ type endpoint struct {
 	watch   *watcher
 	http    http.Client // for the metrics page
 	extra   func(context.Context) map[string]string
+	attempt func(context.Context, string) (context.Context, func(error)) // nil: nobody is told
 	health
 	// seen is what the last look that succeeded has found ready; epochs are the last of every version that was ever seen.
 	seen   atomic.Pointer[map[modelVersion]bool]
@@ -59,7 +60,7 @@ type endpoint struct {
 }
 
 func dial(t target, c *Config, d *Deps) (*endpoint, error) {
-	e := &endpoint{target: t, calls: newLedger(), watch: newWatcher(), waiting: map[uint64]context.CancelFunc{}, extra: d.Outgoing}
+	e := &endpoint{target: t, calls: newLedger(), watch: newWatcher(), waiting: map[uint64]context.CancelFunc{}, extra: d.Outgoing, attempt: d.Attempt}
 	if len(t.headers) > 0 {
 		e.header = metadata.New(t.headers)
 	}
@@ -112,6 +113,15 @@ func (e *endpoint) dial(ctx context.Context, address string) (net.Conn, error) {
 	}
 	e.dials.Add(1)
 	return conn, nil
+}
+
+// try begins a try of an inference: it gives the context to call with, and what is to be called with the outcome.
+func (e *endpoint) try(ctx context.Context) (context.Context, func(error)) {
+	if e.attempt == nil {
+		return e.outgoing(ctx), func(error) {}
+	}
+	ctx, end := e.attempt(ctx, e.name)
+	return e.outgoing(ctx), end
 }
 
 // outgoing adds the endpoint's headers and those of the call. Metadata that a caller put into ctx stays.

@@ -52,6 +52,9 @@ type Deps struct {
 	Now    func() time.Time // nil: time.Now
 	// Outgoing gives metadata for one call besides the configured headers, as the trace context; nil: none.
 	Outgoing func(ctx context.Context) map[string]string
+	// Attempt is told of every try of an inference on one endpoint, by its name in Config, as it begins; what it gives is called with the try's error, or nil, as
+	// it ends. The context that it gives is the try's. nil: nobody is told.
+	Attempt func(ctx context.Context, endpoint string) (context.Context, func(error))
 	// Resolve gives the addresses of a host name; nil: the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]string, error)
 }

@@ -108,11 +108,13 @@ type streaming struct {
 }
 
 // run gives the responses to emit. Its error is the end of the call as grpc would have it.
-func (s *streaming) run(ctx context.Context, e *endpoint) error {
+func (s *streaming) run(ctx context.Context, e *endpoint) (err error) {
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
+	ctx, end := e.try(ctx)
+	defer func() { end(err) }()
 	both := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
-	stream, err := e.conn.NewStream(e.outgoing(ctx), both, streamMethod, grpc.ForceCodecV2(codec{}))
+	stream, err := e.conn.NewStream(ctx, both, streamMethod, grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		return err
 	}
