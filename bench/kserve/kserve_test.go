@@ -55,7 +55,7 @@ func TestAddedTime(t *testing.T) {
 		}
 		message := load.Floats("size", "x", c.elements)
 		ways := []Way{way(t, "bare Triton", server.GRPC, message, 0), way(t, "the gateway", gateway.GRPC, message, gateway.Pid()), way(t, "nginx grpc_pass", nginx, message, 0)}
-		print(t, title, ways, c.load, Added)
+		t.Run(title, func(t *testing.T) { print(t, title, ways, c.load, Added) })
 	}
 }
 
@@ -73,7 +73,7 @@ func TestRates(t *testing.T) {
 		}
 		message := load.Floats(load.FakeModel, "IN", c.elements)
 		ways := []Way{way(t, "direct", fake, message, 0), way(t, "the gateway", gateway.GRPC, message, gateway.Pid()), way(t, "nginx grpc_pass", nginx, message, 0)}
-		print(t, title, ways, c.load, Rates)
+		t.Run(title, func(t *testing.T) { print(t, title, ways, c.load, Rates) })
 	}
 }
 
