@@ -16,6 +16,13 @@ type Store interface {
 	Close() error
 }
 
+// Termed is a Store that wants leases of another length than the 10 s that are usual, such as one whose queue is slow to prolong them. Heartbeats
+// come at three tenths of it.
+type Termed interface {
+	// Term is how long a lease is to be.
+	Term() time.Duration
+}
+
 // Records are jobs as callers see them.
 type Records interface {
 	// Create takes a job in, durably: once it has returned nil error, no crash loses the job. Where the tenant has a job with the same Key, nothing is
