@@ -1,0 +1,63 @@
+package redis
+
+import (
+	"testing"
+
+	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
+	"triton-gateway/internal/parts"
+)
+
+// TestConforms runs the contract on a clock that is set.
+func TestConforms(t *testing.T) {
+	server := parts.Redis(t)
+	client := direct(t, server.URL())
+	jobstest.Run(t, func(t *testing.T) jobstest.Place {
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		c := newClock()
+		return jobstest.Place{
+			Open:    func(t *testing.T) jobs.Store { return open(t, Options{URL: server.URL(), Now: c.Now}) },
+			Now:     c.Now,
+			Advance: c.Advance,
+		}
+	})
+}
+
+// TestConformsByRedisTime runs the contract on the time of Redis, with its log on the disk.
+func TestConformsByRedisTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for real leases")
+	}
+	server := durable(t)
+	client := direct(t, server.URL())
+	jobstest.Run(t, func(t *testing.T) jobstest.Place {
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		return jobstest.Place{Open: func(t *testing.T) jobs.Store { return open(t, Options{URL: server.URL()}) }, Many: 200}
+	})
+}
+
+// TestConformsInCluster: a cluster refuses scripts whose keys are not in one slot.
+func TestConformsInCluster(t *testing.T) {
+	server := parts.Redis(t, parts.WithRedisArgs("--cluster-enabled", "yes"))
+	client := direct(t, server.URL())
+	if err := client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the cluster is up", func() bool { return client.Set(t.Context(), "a", 1, 0).Err() == nil })
+	jobstest.Run(t, func(t *testing.T) jobstest.Place {
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		c := newClock()
+		return jobstest.Place{
+			Open: func(t *testing.T) jobs.Store {
+				return open(t, Options{URL: server.URL(), Now: c.Now, Cluster: true, Prefix: "a:b"})
+			},
+			Now: c.Now, Advance: c.Advance, Many: 100,
+		}
+	})
+}

@@ -1,0 +1,13 @@
+-- ARGV: now, id
+local id = ARGV[2]
+if redis.call('EXISTS', key('j', id)) == 0 then return {'none'} end
+local place, j = -1, load(id)
+if j and j.state == 'queued' then
+  place = 0
+  for class, l in pairs(lead) do
+    local max = j.run_at - lead[j.priority] + l
+    max = max > now and string.format('%.0f', now) or string.format('(%.0f', max)
+    place = place + redis.call('ZCOUNT', ns .. 'q:' .. class, '-inf', max)
+  end
+end
+return {'ok', place, whole(id)}

@@ -1,0 +1,34 @@
+-- ARGV: now, n, ttl
+local n, ttl, list = tonumber(ARGV[2]), tonumber(ARGV[3]), {'ok'}
+grow()
+tidy(200)
+for _ = 1, 4 do -- what is found to be over makes room for a next round
+  local due = {}
+  for class, l in pairs(lead) do
+    local head = redis.call('ZRANGEBYSCORE', ns .. 'q:' .. class, '-inf', now, 'WITHSCORES', 'LIMIT', 0, n)
+    for i = 1, #head, 2 do due[#due + 1] = {id = head[i], class = class, place = tonumber(head[i + 1]) - l} end
+  end
+  table.sort(due, function(a, b)
+    if a.place ~= b.place then return a.place < b.place end
+    return a.id < b.id
+  end)
+  for _, d in ipairs(due) do
+    if #list > n then break end
+    local id, j = d.id, load(d.id)
+    redis.call('ZREM', ns .. 'q:' .. d.class, id)
+    if j and not final(j.state) then
+      if j.cancel then finish(id, j, 'cancelled')
+      elseif j.deadline > 0 and j.deadline <= now then finish(id, j, 'expired')
+      else
+        redis.call('ZREM', ns .. 'ends', id)
+        redis.call('ZADD', ns .. 'leased', now + ttl, id)
+        shift(id, j, 'running')
+        redis.call('HINCRBY', key('j', id), 'fence', 1)
+        redis.call('HSETNX', key('j', id), 'started', now)
+        list[#list + 1] = {id, whole(id)}
+      end
+    end
+  end
+  if #list > n or #due == 0 then break end
+end
+return list
