@@ -1,0 +1,177 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"triton-gateway/internal/fault"
+)
+
+// Submission is what a caller hands in.
+type Submission struct {
+	Tenant   string
+	Model    string
+	Version  string
+	Priority Priority        // "": Interactive
+	Options  json.RawMessage // as in Spec
+	Cache    string          // as in Spec
+	Single   bool            // as in Spec; there is one item
+
+	Delay     time.Duration // before it may run; 0 to 30 days
+	RunAt     time.Time     // instead of Delay; zero: none
+	ResultTTL time.Duration // 0: Limits.ResultTTL; 1 s to 30 days
+	Deadline  time.Duration // from now; 0: none; at most 30 days, and more than the delay
+	Attempts  int           // 0: Limits.Attempts; 1 to 20
+	Webhook   string        // "": none
+	Key       string        // the Idempotency-Key; "": none; at most 255 printable ASCII characters
+
+	// Items are what to answer, in order. Their bytes must not change until Submit returns. An error ends the submission and is returned.
+	Items iter.Seq2[Input, error]
+}
+
+// Input is one item with its bytes.
+type Input struct {
+	Kind Kind
+	Name string // as in Item
+	Data []byte
+}
+
+// Each gives the inputs of a list one by one.
+func Each(list []Input) iter.Seq2[Input, error] {
+	return func(yield func(Input, error) bool) {
+		for _, in := range list {
+			if !yield(in, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Submit takes a job in. Once it has returned nil error, no crash loses the job. Where the tenant has handed in the same before with the same
+// Key, that job is returned, and created is false. A submission that fails leaves no job.
+//
+// Errors: Invalid invalid_request with the field, TooLarge body_too_large or job_store_full, Busy queue_full, Conflict conflict where the Key was
+// used for something else, Unavailable job_store_unavailable, and those of Items.
+func (s *Service) Submit(ctx context.Context, in *Submission) (j *Job, created bool, err error) {
+	now := s.Now().UTC().Truncate(time.Millisecond)
+	spec, err := s.check(in, now)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := s.checkWebhook(ctx, in.Webhook); err != nil {
+		return nil, false, err
+	}
+	if err := s.room(ctx); err != nil {
+		return nil, false, err
+	}
+	if spec.Items, err = s.take(ctx, in); err != nil {
+		return nil, false, err
+	}
+	spec.Digest = in.digest(spec)
+	existing, err := s.Store.Create(ctx, spec)
+	if err != nil {
+		return nil, false, err
+	}
+	if existing != nil {
+		if existing.Digest != spec.Digest {
+			return nil, false, fault.New(fault.Conflict, "conflict", "this Idempotency-Key was used for another job; send a new key with a new job").
+				At("header.Idempotency-Key", "used for another request")
+		}
+		return existing, false, nil
+	}
+	s.meter.add(spec.Priority)
+	if !spec.RunAt.After(now) {
+		s.woken()
+	}
+	// The job is accepted: that its place cannot be told is no failure.
+	if j, err = s.Store.Get(ctx, spec.ID); err != nil {
+		j = &Job{Spec: *spec, State: Queued, Total: len(spec.Items), Place: -1, Told: spec.Webhook == ""}
+	}
+	return j, true, nil
+}
+
+// digest names what was asked for, without what depends on the moment.
+func (in *Submission) digest(spec *Spec) string {
+	b, _ := json.Marshal([]any{spec.Model, spec.Version, spec.Priority, spec.Options, spec.Cache, spec.Single, spec.Items,
+		in.Delay, in.RunAt.UnixMilli(), spec.ResultTTL, in.Deadline, spec.Attempts, spec.Webhook}) // options were checked: cannot fail
+	return digestOf(b)
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// puts is how many blobs of a submission are stored at a time: a store that syncs or that is far away does many as fast as one.
+const puts = 8
+
+// take stores the items' bytes, each once, and gives the items.
+func (s *Service) take(ctx context.Context, in *Submission) ([]Item, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		items []*Item
+		sum   int64
+		wait  sync.WaitGroup
+		mu    sync.Mutex
+		seen  = map[string]bool{}
+		turn  = make(chan struct{}, puts)
+		err   error
+	)
+	for input, bad := range in.Items {
+		if err = bad; err == nil {
+			err = s.checkInput(&input, len(items), sum, in.Single)
+		}
+		if err != nil {
+			break
+		}
+		sum += int64(len(input.Data))
+		item := &Item{Kind: input.Kind, Name: input.Name, Size: int64(len(input.Data))}
+		items = append(items, item)
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			break
+		}
+		wait.Go(func() {
+			defer func() { <-turn }()
+			item.Blob = digestOf(input.Data)
+			mu.Lock()
+			known := seen[item.Blob]
+			seen[item.Blob] = true
+			mu.Unlock()
+			if known {
+				return
+			}
+			if err := s.Store.Put(ctx, item.Blob, input.Data); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wait.Wait()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil && len(items) == 0 {
+		err = invalid("body", "there is nothing in it to answer; send at least one item")
+	}
+	if err != nil {
+		return nil, ended(err)
+	}
+	return slices.Collect(func(yield func(Item) bool) {
+		for _, i := range items {
+			if !yield(*i) {
+				return
+			}
+		}
+	}), nil
+}

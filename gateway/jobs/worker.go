@@ -1,0 +1,93 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	soonest   = 5 * time.Millisecond   // between two looks into a queue that was empty
+	latest    = 250 * time.Millisecond // the same, when it stays empty
+	troubled  = 2 * time.Second        // between two looks at a store that fails, at most
+	leaseCall = 10 * time.Second       // that the store may take
+)
+
+// Work takes jobs and runs them until ctx ends. Then it takes no more, lets the items at work end for Limits.Grace, gives the jobs back, and returns.
+// A job that is given back loses no attempt, and what is done stays done.
+func (s *Service) Work(ctx context.Context) {
+	var (
+		running sync.WaitGroup
+		places  = make(chan struct{}, s.Limits.Workers)
+		idle    = soonest
+	)
+	defer running.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case places <- struct{}{}:
+		}
+		n := 1
+		for more := true; more; {
+			select {
+			case places <- struct{}{}:
+				n++
+			default:
+				more = false
+			}
+		}
+		list, err := s.lease(ctx, n)
+		for range n - len(list) {
+			<-places
+		}
+		for _, j := range list {
+			running.Go(func() {
+				defer func() { <-places }()
+				s.attempt(ctx, j)
+			})
+		}
+		switch {
+		case err != nil:
+			s.Log.Warn("no jobs can be taken", slog.String("cause", err.Error()))
+			idle = min(max(idle*2, latest), troubled)
+		case len(list) == n:
+			idle = soonest
+			continue
+		case len(list) > 0:
+			idle = soonest
+		default:
+			idle = min(idle*2, latest)
+		}
+		s.rest(ctx, idle)
+	}
+}
+
+// lease asks for up to n jobs. It asks to the end even when ctx ends: an answer that nobody hears would hold jobs until their leases end.
+func (s *Service) lease(ctx context.Context, n int) ([]*Job, error) {
+	if ctx.Err() != nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseCall)
+	defer cancel()
+	list, err := s.Store.Lease(ctx, n, s.term)
+	if s.Observer != nil {
+		now := s.Now()
+		for _, j := range list {
+			s.Observer.Leased(j, max(now.Sub(j.RunAt), 0))
+		}
+	}
+	return list, err
+}
+
+// rest waits for the time to look again.
+func (s *Service) rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.wake:
+	case <-ctx.Done():
+	}
+}
