@@ -12,8 +12,8 @@ import (
 	"triton-gateway/internal/fault"
 )
 
-// patience is how long a call goes on being tried while Redis is away, as during a restart; the last try may take replyFor more.
-const patience = 4 * time.Second
+// patienceFor is how long a call goes on being tried while Redis is away, as during a restart; the last try may take replyFor more.
+const patienceFor = 4 * time.Second
 
 // call runs a script, whose first argument, the time, is put in here. Its answer is a list that begins with a word. A call that Redis has not done is tried again; one
 // whose answer was lost only where doing it twice is doing it once.
@@ -48,7 +48,7 @@ func (s *Store) again(ctx context.Context, twice bool, try func() error) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || !later(err, twice) || time.Since(begin) > patience {
+		if ctx.Err() != nil || !later(err, twice) || time.Since(begin) > s.patience {
 			return failure(ctx, err)
 		}
 		timer := time.NewTimer(wait/2 + rand.N(wait/2))

@@ -41,6 +41,8 @@ type Store struct {
 	scripts *scripts
 	prefix  string // of all names, with the hash tag and a colon
 
+	patience time.Duration // see patienceFor
+
 	stop      context.CancelFunc
 	ended     context.Context // until Close
 	listening sync.Once
@@ -72,7 +74,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	logging.Disable() // the client's own log has a line for each failure; callers are told
-	s := &Store{options: o, client: client, scripts: newScripts(), prefix: "{" + o.Prefix + "}:", woken: make(chan struct{}, 1)}
+	s := &Store{
+		options: o, client: client, scripts: newScripts(), prefix: "{" + o.Prefix + "}:", patience: patienceFor, woken: make(chan struct{}, 1),
+	}
 	s.ended, s.stop = context.WithCancel(context.Background())
 	s.check(ctx)
 	return s, nil

@@ -19,12 +19,12 @@ end
 -- load gives what scripts decide by, nil where there is no job that can be read.
 local function load(id)
   local v = redis.pcall('HMGET', key('j', id), 'state', 'priority', 'run_at', 'deadline', 'seq', 'tenant', 'model', 'ttl', 'told', 'cancel',
-    'fence', 'total', 'done', 'bad', 'op', 'key', 'hook')
+    'fence', 'total', 'done', 'bad', 'op', 'key', 'hook', 'attempt')
   if v.err or not v[1] or not lead[v[2]] then return nil end
   return {
     state = v[1], priority = v[2], run_at = num(v[3]), deadline = num(v[4]), seq = num(v[5]), tenant = v[6] or '', model = v[7] or '', ttl = num(v[8]),
     told = v[9] == '1', cancel = v[10] == '1', fence = num(v[11]), total = num(v[12]), done = num(v[13]), bad = num(v[14]), op = v[15],
-    key = v[16] or '', hook = v[17] == '1',
+    key = v[16] or '', hook = v[17] == '1', attempt = num(v[18]),
   }
 end
 

@@ -1,5 +1,6 @@
 -- ARGV: now, n, ttl
-local n, ttl, list = tonumber(ARGV[2]), tonumber(ARGV[3]), {'ok'}
+local n, ttl, list, bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), {'ok'}, 0
+local function enough() return #list > n or bytes > 16777216 end -- jobs of very many items are given few at a time
 grow()
 tidy(200)
 for _ = 1, 4 do -- what is found to be over makes room for a next round
@@ -13,7 +14,7 @@ for _ = 1, 4 do -- what is found to be over makes room for a next round
     return a.id < b.id
   end)
   for _, d in ipairs(due) do
-    if #list > n then break end
+    if enough() then break end
     local id, j = d.id, load(d.id)
     redis.call('ZREM', ns .. 'q:' .. d.class, id)
     if j and not final(j.state) then
@@ -23,12 +24,14 @@ for _ = 1, 4 do -- what is found to be over makes room for a next round
         redis.call('ZREM', ns .. 'ends', id)
         redis.call('ZADD', ns .. 'leased', now + ttl, id)
         shift(id, j, 'running')
-        redis.call('HINCRBY', key('j', id), 'fence', 1)
+        redis.call('HSET', key('j', id), 'fence', j.fence + 1)
         redis.call('HSETNX', key('j', id), 'started', now)
-        list[#list + 1] = {id, whole(id)}
+        local job = whole(id)
+        bytes = bytes + #(job[#job] or '')
+        list[#list + 1] = {id, job}
       end
     end
   end
-  if #list > n or #due == 0 then break end
+  if enough() or #due == 0 then break end
 end
 return list

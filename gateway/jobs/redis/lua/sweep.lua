@@ -51,7 +51,7 @@ more = more or #list == 100
 for _, digest in ipairs(list) do
   redis.call('ZREM', ns .. 'free', digest)
   if redis.call('HEXISTS', ns .. 'refs', digest) == 0 then
-    redis.call('HINCRBY', ns .. 'n', 'bytes', -redis.call('STRLEN', key('blob', digest)))
+    redis.call('HINCRBY', ns .. 'n', 'bytes', 0 - redis.call('STRLEN', key('blob', digest))) -- not -0
     redis.call('UNLINK', key('blob', digest))
     redis.call('HDEL', ns .. 'put', digest)
   end

@@ -28,7 +28,7 @@ if state == '' then
   return {'ok', j.cancel and 1 or 0}
 end
 redis.call('HSET', key('j', id), 'op', op)
-if ARGV[7] == '1' then redis.call('HINCRBY', key('j', id), 'attempt', 1) end
+if ARGV[7] == '1' then redis.call('HSET', key('j', id), 'attempt', j.attempt + 1) end
 if ARGV[8] ~= '' then
   redis.call('HSET', key('j', id), 'problem', ARGV[8])
 elseif state == 'succeeded' then
