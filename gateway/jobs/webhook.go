@@ -36,7 +36,7 @@ const (
 	tellRarest   = time.Hour
 	tellStranger = 5 * time.Second // that a process leaves to the one that ended the job, at least
 	tellAtOnce   = 8
-	tellKnown    = 10_000 // jobs that ended here and are not told yet, at most; the others are found as another process's are
+	tellKnown    = 10_000   // jobs that ended here and are not told yet, at most; the others are found as another process's are
 	answerMost   = 64 << 10 // bytes of an answer that are read
 )
 
