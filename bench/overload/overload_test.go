@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"math"
@@ -16,6 +17,7 @@ import (
 
 var (
 	full      = flag.Bool("full", false, "run for minutes, as for the table in docs/performance-kserve.md")
+	phase     = flag.Duration("phase", 0, "with -full: how long each load lasts, instead of a minute")
 	transport = flag.String("transport", "http", "http or grpc")
 	target    = flag.String("target", "", "address of a gateway that runs already, over the transport; its Triton has the capacity of -workers and -service")
 	workers   = flag.Int("workers", 4, "calls that the fake Triton runs at a time")
@@ -29,6 +31,7 @@ func TestFigures(t *testing.T) {
 	plan := Short()
 	if *full {
 		plan = Full()
+		plan.Phase = cmp.Or(*phase, plan.Phase)
 	}
 	httpAt, grpcAt := *target, *target
 	if *target == "" {
