@@ -9,7 +9,7 @@ import (
 	"triton-gateway/gateway/jobs"
 )
 
-const oldestQuery = `SELECT run_at FROM jobs WHERE state = 0 AND priority = ?1 AND run_at <= ?2 ORDER BY run_at LIMIT 1`
+const oldestQuery = `SELECT run_at FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = ?1 AND run_at <= ?2 ORDER BY run_at LIMIT 1`
 
 // Count implements jobs.Blobs. The file keeps the figures; nothing is counted out.
 func (s *Store) Count(ctx context.Context) (*jobs.Counts, error) {

@@ -71,6 +71,8 @@ func text(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "the disk of the job store is full; make room and come again"
+	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR):
+		return "the job store's path is a folder, or leads through a file; name a file in jobs.queue that is in a folder"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return "the job store's files cannot be written; give this program the right to write them and their folder"
 	}

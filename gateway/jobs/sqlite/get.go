@@ -36,7 +36,7 @@ func (s *Store) get(ctx context.Context, which string, value any) (*jobs.Job, er
 }
 
 // placeQuery counts the due jobs of one class that are before one of the same or another class, whose arrival would be ?2 in this one.
-const placeQuery = `SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 0 AND priority = ?1 AND run_at <= min(?2, ?3) AND (run_at < ?2 OR seq < ?4) LIMIT ?5)`
+const placeQuery = `SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = ?1 AND run_at <= min(?2, ?3) AND (run_at < ?2 OR seq < ?4) LIMIT ?5)`
 
 // place counts the due jobs before a queued one.
 func (s *Store) place(ctx context.Context, r *row) (int, error) {

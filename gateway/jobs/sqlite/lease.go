@@ -12,22 +12,22 @@ import (
 // bite is how many jobs one write moves on that nobody has asked for: dead ones, expired ones, swept ones.
 const bite = 200
 
-// The queries of Lease. ?1 is now, ?2 how many.
+// The queries of Lease. ?1 is now, ?2 how many. Without its figures about the data, SQLite would take the index of state alone: the texts name theirs.
 const (
-	workQuery = `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 1 AND lease_end <= ?1)
-		OR EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND priority = 0 AND run_at <= ?1)
-		OR EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND priority = 1 AND run_at <= ?1)
-		OR EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND priority = 2 AND run_at <= ?1)
-		OR EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND deadline <= ?1)`
-	deadQuery    = `SELECT seq FROM jobs WHERE state = 1 AND lease_end <= ?1 ORDER BY lease_end LIMIT ?2`
-	overdueQuery = `SELECT seq FROM jobs WHERE state = 0 AND deadline <= ?1 ORDER BY deadline LIMIT ?2`
+	workQuery = `SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_lease WHERE state = 1 AND lease_end <= ?1)
+		OR EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = 0 AND run_at <= ?1)
+		OR EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = 1 AND run_at <= ?1)
+		OR EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = 2 AND run_at <= ?1)
+		OR EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_deadline WHERE state = 0 AND deadline <= ?1)`
+	deadQuery    = `SELECT seq FROM jobs INDEXED BY jobs_lease WHERE state = 1 AND lease_end <= ?1 ORDER BY lease_end LIMIT ?2`
+	overdueQuery = `SELECT seq FROM jobs INDEXED BY jobs_deadline WHERE state = 0 AND deadline <= ?1 ORDER BY deadline LIMIT ?2`
 	// The earliest of each class, and of these the earliest by place. ?3 to ?5 are the leads.
 	dueQuery = `SELECT seq FROM (
-		SELECT * FROM (SELECT seq, run_at - ?3 AS place FROM jobs WHERE state = 0 AND priority = 0 AND run_at <= ?1 AND (deadline IS NULL OR deadline > ?1) ORDER BY run_at, seq LIMIT ?2)
+		SELECT * FROM (SELECT seq, run_at - ?3 AS place FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = 0 AND run_at <= ?1 AND (deadline IS NULL OR deadline > ?1) ORDER BY run_at, seq LIMIT ?2)
 		UNION ALL
-		SELECT * FROM (SELECT seq, run_at - ?4 AS place FROM jobs WHERE state = 0 AND priority = 1 AND run_at <= ?1 AND (deadline IS NULL OR deadline > ?1) ORDER BY run_at, seq LIMIT ?2)
+		SELECT * FROM (SELECT seq, run_at - ?4 AS place FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = 1 AND run_at <= ?1 AND (deadline IS NULL OR deadline > ?1) ORDER BY run_at, seq LIMIT ?2)
 		UNION ALL
-		SELECT * FROM (SELECT seq, run_at - ?5 AS place FROM jobs WHERE state = 0 AND priority = 2 AND run_at <= ?1 AND (deadline IS NULL OR deadline > ?1) ORDER BY run_at, seq LIMIT ?2)
+		SELECT * FROM (SELECT seq, run_at - ?5 AS place FROM jobs INDEXED BY jobs_due WHERE state = 0 AND priority = 2 AND run_at <= ?1 AND (deadline IS NULL OR deadline > ?1) ORDER BY run_at, seq LIMIT ?2)
 		) ORDER BY place, seq LIMIT ?2`
 )
 
