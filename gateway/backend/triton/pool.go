@@ -47,6 +47,7 @@ type pool struct {
 
 	lanes   atomic.Pointer[laneSet]
 	waiting atomic.Int32
+	press   press
 	mu      sync.Mutex // guards line, and the making of lanes
 	line    line
 }

@@ -128,10 +128,14 @@ func (p *pool) dispatch(c *Client) {
 	}
 }
 
-// room is how many may wait, for so many places.
+// room is how many may wait, for so many places. While the load stays above what the servers can do, it is what half the time of a call can take, so that
+// those who are let in are answered about as soon as in ordinary times.
 func (p *pool) room(c *Client, places int) int {
-	if c.config.Queue > 0 {
+	switch {
+	case c.config.Queue > 0:
 		return c.config.Queue
+	case p.press.on.Load():
+		return max(places/2, 1)
 	}
 	return max(shortestLine, waitFactor*places)
 }
@@ -140,7 +144,9 @@ func (p *pool) room(c *Client, places int) int {
 func (p *pool) crowded(ctx context.Context, c *Client, ahead int) error {
 	places, each, one := p.speed()
 	wait := time.Duration(float64(ahead+1) * float64(each))
-	if ahead >= p.room(c, places) {
+	tooMany := ahead >= p.room(c, places)
+	p.press.count(c.nanos(), one, tooMany)
+	if tooMany {
 		after := min(max(time.Duration(float64(ahead+places)*float64(each)), time.Millisecond), longestAfter)
 		if each == 0 {
 			after = comeBack

@@ -1,0 +1,88 @@
+package triton
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPressTellsBurstsFromLoad(t *testing.T) {
+	const one = 20 * time.Millisecond
+	var p press
+	now := time.Minute
+	// span notes calls over one span, of which every n-th is refused, and tells what the next one begins with.
+	span := func(calls, every int) bool {
+		t.Helper()
+		p.count(now, one, false) // begins it
+		for i := 1; i < calls; i++ {
+			p.count(now, one, every > 0 && i%every == 0)
+		}
+		now += pressLooks * one
+		p.count(now, one, false) // the next one begins
+		on := p.on.Load()
+		now += 2 * pressLooks * one
+		return on
+	}
+	for _, c := range []struct {
+		name         string
+		calls, every int
+		want         bool
+	}{
+		{"nobody refused", 100, 0, false},
+		{"few refused", 100, 10, false},
+		{"half refused", 100, 2, true},
+		{"half refused of too few to tell", 7, 2, false},
+		{"all refused", 1000, 1, true},
+		{"nobody refused any more", 50, 0, false},
+	} {
+		if got := span(c.calls, c.every); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestPressForgetsALoadThatIsOver(t *testing.T) {
+	const one = 20 * time.Millisecond
+	var p press
+	for range 100 {
+		p.count(time.Minute, one, true)
+	}
+	p.count(time.Minute+pressLooks*one, one, true)
+	if !p.on.Load() {
+		t.Fatal("not noticed")
+	}
+	for range 100 {
+		p.count(time.Minute+pressLooks*one, one, true)
+	}
+	p.count(time.Hour, one, false)
+	if p.on.Load() {
+		t.Error("the load of an hour ago counts")
+	}
+}
+
+func TestPressLooksAsLongAsCallsTake(t *testing.T) {
+	for one, want := range map[time.Duration]time.Duration{0: shortestPress, time.Millisecond: shortestPress, 100 * time.Millisecond: time.Second, time.Minute: longestPress} {
+		var p press
+		p.count(time.Hour, one, false)
+		if p.end != time.Hour+want {
+			t.Errorf("calls of %v: a span of %v, want %v", one, p.end-time.Hour, want)
+		}
+	}
+}
+
+// A line that stays full is made short: whoever is let in then waits half the time of a call, not the time that the whole line takes.
+func TestALineThatStaysFullIsShort(t *testing.T) {
+	c, _ := fakes(t, 1, nil)
+	p := c.pools.of(c, "m", "1")
+	if got := p.room(c, 100); got != 100 {
+		t.Errorf("room for %d behind 100 places", got)
+	}
+	if got := p.room(c, 4); got != shortestLine {
+		t.Errorf("room for %d behind 4 places", got)
+	}
+	p.press.on.Store(true)
+	for places, want := range map[int]int{1: 1, 2: 1, 4: 2, 100: 50} {
+		if got := p.room(c, places); got != want {
+			t.Errorf("under pressure there is room for %d behind %d places, want %d", got, places, want)
+		}
+	}
+}
