@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -174,24 +175,29 @@ func TestPoolOfTheDead(t *testing.T) {
 func TestPoolWithOneThatHangs(t *testing.T) {
 	servers := tritons(t, 3, "slow")
 	g := pool(t, servers)
+	began := time.Now()
 	stop := background(t, g, 8, load.Floats("slow", "ms", 1))
 	eventually(t, 20*time.Second, "all three are used", func() bool {
 		return !slices.ContainsFunc(endpoints(t, g), func(e endpoint) bool { return !e.Ready || e.Calls.Count < 50 })
 	})
-	start := time.Now()
+	paused := time.Since(began)
 	if err := servers[2].Pause(); err != nil {
 		t.Fatal(err)
 	}
 	out := becomes(t, g, 2, false, 15*time.Second)
 	before := calls(t, g)
-	eventually(t, 20*time.Second, "the others go on", func() bool { return calls(t, g) > before+300 })
-	hung := time.Since(start)
+	eventually(t, 20*time.Second, "the others go on", func() bool {
+		return calls(t, g) > before+300 && (os.Getenv(longEnv) != "1" || time.Since(began) > paused+8*time.Second)
+	})
+	resumed := time.Since(began)
 	if err := servers[2].Resume(); err != nil {
 		t.Fatal(err)
 	}
 	back := becomes(t, g, 2, true, 30*time.Second)
 	r := stop()
-	figures(t, fmt.Sprintf("one of three hung for %v: out after %v, back after %v", hung, out, back), r)
+	figures(t, fmt.Sprintf("one of three hung for %v: out after %v, back after %v", resumed-paused, out, back), r)
+	figures(t, "before", r.Between(0, paused))
+	figures(t, "from 2 s after it hung", r.Between(min(paused+2*time.Second, resumed), resumed))
 	if failed := len(r.Samples) - r.Count(load.Answered); failed > 8 {
 		t.Errorf("%d calls failed, more than there were callers: %v", failed, r.Texts)
 	}
