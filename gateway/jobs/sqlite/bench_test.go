@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,6 +211,31 @@ func paced(b *testing.B, create func(testing.TB), finish func(testing.TB, int) i
 	callers.Wait()
 	close(stop)
 	workers.Wait()
+	l.report(b)
+}
+
+// BenchmarkTwoStores has two processes create as fast as they can: neither may keep the file from the other.
+func BenchmarkTwoStores(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "jobs.db")
+	stores := []*Store{open(b, Options{Path: path}), open(b, Options{Path: path})}
+	i := item(b, stores[0], "item")
+	var (
+		l    latencies
+		wait sync.WaitGroup
+		next atomic.Int64
+	)
+	for worker := range 16 {
+		wait.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				begin := time.Now()
+				if _, err := stores[worker%2].Create(context.Background(), spec(int(n), begin, i)); err != nil {
+					b.Error(err)
+				}
+				l.since(begin)
+			}
+		})
+	}
+	wait.Wait()
 	l.report(b)
 }
 

@@ -48,7 +48,8 @@ func (s *Store) Lease(ctx context.Context, n int, ttl time.Duration) ([]*jobs.Jo
 	}); err != nil {
 		return nil, err
 	}
-	// The jobs are read outside of the write, since large ones take time to decode. Whoever has left meanwhile loses nothing but the lease's time.
+	// The jobs are read outside of the write, since large ones take time to decode; also for a caller that has left meanwhile, who can give them back.
+	ctx = context.WithoutCancel(ctx)
 	list := make([]*jobs.Job, 0, len(got))
 	for _, l := range got {
 		j, err := s.get(ctx, `j.seq = ?`, l.seq)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"triton-gateway/internal/fault"
 )
@@ -13,9 +14,14 @@ import (
 // together is how many writes are committed at a time, at most.
 const together = 64
 
+// politely is after how many groups of a process the others, if they have written nothing meanwhile, count as gone.
+const politely = 200
+
 // writer runs writes one after the other on one connection, and commits those that wait together. Its goroutine owns the connection.
 type writer struct {
 	conn       *sql.Conn
+	version    int64 // of the data, as others have changed it
+	polite     int   // groups after which others are given their turn
 	statements map[string]*sql.Stmt
 	queue      chan *write
 	mu         sync.RWMutex // held for reading while something is sent, so that nothing is after the close
@@ -106,9 +112,26 @@ func (w *writer) loop() {
 			}
 		}
 		w.commit(group)
+		w.yield()
 	}
 	for _, s := range w.statements {
 		_ = s.Close()
+	}
+}
+
+// yield gives other processes a chance while they write too: who begins anew at once has the file before those that try for it from time to time. SQLite
+// tells whether they do, https://sqlite.org/pragma.html#pragma_data_version.
+func (w *writer) yield() {
+	t, version := &tx{w, context.Background()}, w.version
+	if err := t.row(`PRAGMA data_version`, nil, &w.version); err != nil {
+		return // the next write fails too, and says so
+	}
+	if version != w.version && version != 0 {
+		w.polite = politely
+	}
+	if w.polite > 0 {
+		w.polite--
+		time.Sleep(pause + pause/2)
 	}
 }
 
