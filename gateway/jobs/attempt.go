@@ -59,6 +59,9 @@ func (s *Service) attempt(shutdown context.Context, j *Job) {
 		a.settle()
 		return
 	}
+	if shutdown.Err() != nil {
+		a.close(false)
+	}
 	a.drive(shutdown, a.start(), nudge)
 	if a.open {
 		a.settle()

@@ -3,8 +3,8 @@ package jobs_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,7 +297,7 @@ func TestShutdownGivesBack(t *testing.T) {
 	})
 }
 
-// TestShortJobIsOneWrite: a job of one item costs one lease and one settle; a long one tells its progress every 200 ms or 32 results.
+// TestProgressIsWrittenInTime: every 200 ms or 32 results.
 func TestProgressIsWrittenInTime(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.model.took = 150 * time.Millisecond
@@ -319,8 +319,31 @@ func TestProgressIsWrittenInTime(t *testing.T) {
 				r.Errorf("the last event: %d of %s after %d", e.ID, e.Job.State, last)
 			}
 		}
-		if fmt.Sprint(r.model.most) != "16" {
+		if r.model.most != 16 {
 			r.Errorf("%d items at a time", r.model.most)
 		}
 	})
+}
+
+// TestShortJobCostsFewCalls: a job of one item is one lease, one blob and one settle.
+func TestShortJobCostsFewCalls(t *testing.T) {
+	f := &faulty{}
+	var mu sync.Mutex
+	calls := map[string]int{}
+	f.hook = func(call string) {
+		mu.Lock()
+		defer mu.Unlock()
+		calls[call]++
+	}
+	bubble(t, func(r *rig) {
+		for range 10 {
+			r.submit(submission("a"))
+		}
+		stop := r.work()
+		time.Sleep(time.Millisecond)
+		stop()
+		if calls["blob"] != 10 || calls["settle"] != 10 || calls["extend"] != 0 || calls["results"] != 0 || calls["lease"] > 12 {
+			r.Errorf("calls %v", calls)
+		}
+	}, over(f))
 }
