@@ -43,7 +43,7 @@ func audit(tb testing.TB, s *Store) {
 		put("x:all")
 		put("x:t:" + h["tenant"])
 		put("x:m:" + h["model"])
-		put("x:s:" + h["state"])
+		put("x:s:" + h["state"] + ":" + h["priority"])
 		counts[h["priority"]+":"+h["state"]]++
 		switch state := jobs.State(h["state"]); {
 		case state.Final():
@@ -93,9 +93,11 @@ func audit(tb testing.TB, s *Store) {
 		tb.Errorf("%s is not there, want %v", list, ids)
 	}
 	figures := map[string]int{}
-	for name, v := range c.HGetAll(ctx, s.prefix+"n").Val() {
-		if n, _ := strconv.Atoi(v); strings.Contains(name, ":") && n != 0 {
-			figures[name] = n
+	all, err := s.Count(ctx)
+	must(err)
+	for class, list := range all.Jobs {
+		for state, n := range list {
+			figures[string(class)+":"+string(state)] = n
 		}
 	}
 	if !maps.Equal(figures, counts) {

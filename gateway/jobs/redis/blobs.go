@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -81,31 +80,30 @@ func (s *Store) Sweep(ctx context.Context) (more bool, err error) {
 
 // Count implements jobs.Blobs.
 func (s *Store) Count(ctx context.Context) (*jobs.Counts, error) {
-	word, rest, err := s.call(ctx, s.scripts.count, true)
+	var args []any
+	for _, state := range states {
+		args = append(args, string(state))
+	}
+	word, rest, err := s.call(ctx, s.scripts.count, true, args...)
 	if err != nil {
 		return nil, err
 	}
-	if word != "ok" || len(rest) != 2 {
+	if word != "ok" || len(rest) != 3 {
 		return nil, damaged(errReply)
 	}
 	c := &jobs.Counts{Jobs: map[jobs.Priority]map[jobs.State]int{}, Oldest: map[jobs.Priority]time.Time{}}
 	for _, p := range classes {
 		c.Jobs[p] = map[jobs.State]int{}
 	}
+	c.Bytes, _ = rest[2].(int64)
 	figures, _ := rest[0].([]any)
-	for i := 0; i+1 < len(figures); i += 2 {
-		name, _ := figures[i].(string)
-		text, _ := figures[i+1].(string)
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return nil, damaged(fmt.Errorf("%w: figure %q", errReply, name))
-		}
-		class, state, _ := strings.Cut(name, ":")
-		switch {
-		case name == "bytes":
-			c.Bytes = max(0, n)
-		case n > 0 && known(classes, jobs.Priority(class)) && known(states, jobs.State(state)):
-			c.Jobs[jobs.Priority(class)][jobs.State(state)] = int(n)
+	for _, v := range figures {
+		if f, _ := v.([]any); len(f) == 3 {
+			class, _ := f[0].(string)
+			state, _ := f[1].(string)
+			if n, _ := f[2].(int64); n > 0 && known(classes, jobs.Priority(class)) {
+				c.Jobs[jobs.Priority(class)][jobs.State(state)] = int(n)
+			}
 		}
 	}
 	oldest, _ := rest[1].([]any)

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"triton-gateway/gateway/jobs"
@@ -48,13 +49,20 @@ func (s *Store) look(ctx context.Context, f jobs.Filter, cursor string, want int
 	if f.Tenant != nil {
 		args[5] = *f.Tenant
 	}
-	for _, state := range f.States {
-		if known(states, state) {
-			args = append(args, string(state))
-		}
+	asked := slices.DeleteFunc(slices.Clone(f.States), func(st jobs.State) bool { return !known(states, st) })
+	slices.Sort(asked)
+	if len(f.States) > 0 && len(asked) == 0 || f.Priority != "" && !known(classes, f.Priority) {
+		return nil, nil, 0, true, nil // no job has such a state or priority
 	}
-	if len(f.States) > 0 && len(args) == 8 {
-		return nil, nil, 0, true, nil // no job has such a state
+	if len(asked) == 0 {
+		asked = states
+	}
+	args = append(args, "")
+	if len(f.States) > 0 || f.Priority != "" {
+		args[8] = "1"
+	}
+	for _, state := range slices.Compact(asked) {
+		args = append(args, string(state))
 	}
 	word, rest, err := s.call(ctx, s.scripts.list, true, args...)
 	if err != nil {

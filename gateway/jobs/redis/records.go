@@ -28,6 +28,7 @@ func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) 
 	if err != nil {
 		return nil, err
 	}
+	held := flag(len(digests) > piece)
 	for len(digests) > piece {
 		if _, _, err := s.call(ctx, s.scripts.hold, true, append([]any{spec.ID}, digests[:piece]...)...); err != nil {
 			return nil, err
@@ -40,7 +41,7 @@ func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) 
 	}
 	args := append([]any{
 		spec.ID, token(), string(spec.Priority), micros(spec.RunAt), micros(spec.Deadline), spec.ResultTTL.Microseconds(), spec.Tenant, spec.Model,
-		len(spec.Items), head, items, hook, nameOfKey(spec), s.options.MaxJobs,
+		len(spec.Items), head, items, hook, nameOfKey(spec), s.options.MaxJobs, held,
 	}, digests...)
 	word, rest, err := s.call(ctx, s.scripts.create, true, args...)
 	switch {

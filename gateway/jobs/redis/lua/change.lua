@@ -35,6 +35,7 @@ else
   end
   redis.call('ZREM', ns .. 'old', id)
   redis.call('ZREM', ns .. 'x:untold', id)
+  shift(id, j, 'queued')
   enqueue(id, j)
 end
 redis.call('HSET', key('j', id), 'op', op)

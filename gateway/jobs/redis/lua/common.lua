@@ -19,45 +19,48 @@ end
 -- load gives what scripts decide by, nil where there is no job that can be read.
 local function load(id)
   local v = redis.pcall('HMGET', key('j', id), 'state', 'priority', 'run_at', 'deadline', 'seq', 'tenant', 'model', 'ttl', 'told', 'cancel',
-    'fence', 'total', 'done', 'bad', 'op', 'key', 'hook', 'attempt')
+    'fence', 'total', 'done', 'bad', 'op', 'key', 'hook', 'attempt', 'started')
   if v.err or not v[1] or not lead[v[2]] then return nil end
   return {
     state = v[1], priority = v[2], run_at = num(v[3]), deadline = num(v[4]), seq = num(v[5]), tenant = v[6] or '', model = v[7] or '', ttl = num(v[8]),
     told = v[9] == '1', cancel = v[10] == '1', fence = num(v[11]), total = num(v[12]), done = num(v[13]), bad = num(v[14]), op = v[15],
-    key = v[16] or '', hook = v[17] == '1', attempt = num(v[18]),
+    key = v[16] or '', hook = v[17] == '1', attempt = num(v[18]), started = num(v[19]),
   }
 end
 
 -- whole gives the fields of a job for a caller, its items last.
 local function whole(id)
+  fields[#fields + 1] = 'items'
   local v = redis.call('HMGET', key('j', id), unpack(fields))
-  v[#fields + 1] = redis.call('HGET', key('j', id), 'items')
+  fields[#fields] = nil
   return v
 end
 
+-- state_list is the list of the jobs of a state and class, which is their count too.
+local function state_list(state, class) return ns .. 'x:s:' .. state .. ':' .. class end
+
 local function final(state) return state ~= 'queued' and state ~= 'running' end
 
--- shift keeps the list and the count of each state.
-local function shift(id, j, state)
-  if j.state == state then return end
-  redis.call('ZREM', ns .. 'x:s:' .. j.state, id)
-  redis.call('ZADD', ns .. 'x:s:' .. state, j.seq, id)
-  redis.call('HINCRBY', ns .. 'n', j.priority .. ':' .. j.state, -1)
-  redis.call('HINCRBY', ns .. 'n', j.priority .. ':' .. state, 1)
-  redis.call('HSET', key('j', id), 'state', state)
-  j.state = state
+-- shift makes a job one of another state, and sets more of its fields.
+local function shift(id, j, state, ...)
+  if j.state ~= state then
+    redis.call('ZREM', state_list(j.state, j.priority), id)
+    redis.call('ZADD', state_list(state, j.priority), j.seq, id)
+    j.state = state
+  end
+  redis.call('HSET', key('j', id), 'state', state, ...)
 end
 
+-- unqueue takes a job out of the leases, or else from where leases are taken. Its first write is one that Redis allows at its maxmemory: see grow.
 local function unqueue(id, j)
+  if redis.call('ZREM', ns .. 'leased', id) == 1 then return end
   redis.call('ZREM', ns .. 'q:' .. j.priority, id)
-  redis.call('ZREM', ns .. 'leased', id)
-  redis.call('ZREM', ns .. 'ends', id)
+  if j.deadline > 0 then redis.call('ZREM', ns .. 'ends', id) end
 end
 
-local function finish(id, j, state)
+local function finish(id, j, state, ...)
   unqueue(id, j)
-  shift(id, j, state)
-  redis.call('HSET', key('j', id), 'finished', now)
+  shift(id, j, state, 'finished', now, ...)
   redis.call('ZADD', ns .. 'old', now + j.ttl, id)
   if not j.told then redis.call('ZADD', ns .. 'x:untold', j.seq, id) end
 end
@@ -68,24 +71,21 @@ local function wait(id, j)
   if j.deadline > 0 then redis.call('ZADD', ns .. 'ends', j.deadline, id) end
 end
 
--- enqueue makes a job queued and wakes who waits for one.
+-- enqueue puts a queued job where leases are taken from, and wakes who waits for one.
 local function enqueue(id, j)
-  redis.call('ZREM', ns .. 'leased', id)
-  shift(id, j, 'queued')
   wait(id, j)
   if j.run_at <= now then redis.call('XADD', ns .. 'wake', 'MAXLEN', '~', 64, '*', 'p', j.priority) end
 end
 
 -- grow is the first write of what has to work when Redis is at its maxmemory, so that what was accepted can be ended: Redis refuses only a script's
--- first write, and DEL is none that it refuses.
+-- first write, and DEL is none that it refuses; nor is ZREM.
 local function grow() redis.call('DEL', ns .. 'none') end
 
--- hold notes that a job needs blobs. Noting twice is noting once.
+-- hold notes that a job needs blobs. Noting twice is noting once. A blob in the list of free ones stays there: sweep looks at what is noted.
 local function hold(id, from)
   for i = from, #ARGV do
     if redis.call('SADD', key('b', id), ARGV[i]) == 1 then
       redis.call('HINCRBY', ns .. 'refs', ARGV[i], 1)
-      redis.call('ZREM', ns .. 'free', ARGV[i])
     end
   end
 end

@@ -1,6 +1,7 @@
--- ARGV: now
-local oldest = {}
+-- ARGV: now, states
+local oldest, figures = {}, {}
 for class in pairs(lead) do
+  for i = 2, #ARGV do figures[#figures + 1] = {class, ARGV[i], redis.call('ZCARD', state_list(ARGV[i], class))} end
   local head = redis.call('ZRANGEBYSCORE', ns .. 'q:' .. class, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 100)
   for i = 1, #head, 2 do
     local j = load(head[i])
@@ -10,4 +11,4 @@ for class in pairs(lead) do
     end
   end
 end
-return {'ok', redis.call('HGETALL', ns .. 'n'), oldest}
+return {'ok', figures, oldest, num(redis.call('HGET', ns .. 'n', 'bytes'))}

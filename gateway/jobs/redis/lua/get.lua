@@ -1,7 +1,7 @@
 -- ARGV: now, id
 local id = ARGV[2]
-if redis.call('EXISTS', key('j', id)) == 0 then return {'none'} end
 local place, j = -1, load(id)
+if not j and redis.call('EXISTS', key('j', id)) == 0 then return {'none'} end
 if j and j.state == 'queued' then
   place = 0
   for class, l in pairs(lead) do

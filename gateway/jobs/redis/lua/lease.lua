@@ -1,7 +1,6 @@
 -- ARGV: now, n, ttl
 local n, ttl, list, bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), {'ok'}, 0
 local function enough() return #list > n or bytes > 16777216 end -- jobs of very many items are given few at a time
-grow()
 tidy(200)
 for _ = 1, 4 do -- what is found to be over makes room for a next round
   local due = {}
@@ -21,11 +20,9 @@ for _ = 1, 4 do -- what is found to be over makes room for a next round
       if j.cancel then finish(id, j, 'cancelled')
       elseif j.deadline > 0 and j.deadline <= now then finish(id, j, 'expired')
       else
-        redis.call('ZREM', ns .. 'ends', id)
+        if j.deadline > 0 then redis.call('ZREM', ns .. 'ends', id) end
         redis.call('ZADD', ns .. 'leased', now + ttl, id)
-        shift(id, j, 'running')
-        redis.call('HSET', key('j', id), 'fence', j.fence + 1)
-        redis.call('HSETNX', key('j', id), 'started', now)
+        shift(id, j, 'running', 'fence', j.fence + 1, 'started', j.started > 0 and j.started or now)
         local job = whole(id)
         bytes = bytes + #(job[#job] or '')
         list[#list + 1] = {id, job}

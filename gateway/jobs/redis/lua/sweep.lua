@@ -13,8 +13,7 @@ for _, id in ipairs(list) do
   if j then
     redis.call('ZREM', ns .. 'x:t:' .. j.tenant, id)
     redis.call('ZREM', ns .. 'x:m:' .. j.model, id)
-    redis.call('ZREM', ns .. 'x:s:' .. j.state, id)
-    redis.call('HINCRBY', ns .. 'n', j.priority .. ':' .. j.state, -1)
+    redis.call('ZREM', state_list(j.state, j.priority), id)
     unqueue(id, j)
     if j.key ~= '' and redis.call('GET', ns .. 'k:' .. j.key) == id then redis.call('DEL', ns .. 'k:' .. j.key) end
   end

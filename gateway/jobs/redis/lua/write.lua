@@ -7,7 +7,7 @@ if not j or j.state ~= 'running' or j.fence ~= tonumber(ARGV[3]) then return {'l
 for i = 10, #ARGV, 2 do
   if tonumber(ARGV[i]) >= j.total then return {'invalid'} end
 end
-grow()
+local leased = redis.call('ZREM', ns .. 'leased', id) == 1 -- the first write is one that Redis allows at its maxmemory: see grow
 local done, bad = 0, 0
 for i = 10, #ARGV, 2 do
   if redis.call('SETBIT', key('d', id), ARGV[i], 1) == 0 then
@@ -19,31 +19,26 @@ for i = 10, #ARGV, 2 do
     end
   end
 end
-if done > 0 then redis.call('HSET', key('j', id), 'done', j.done + done, 'bad', j.bad + bad) end
+if not leased then unqueue(id, j) end -- the lease had ended, and nobody has taken the job yet
 if state == '' then
-  if redis.call('ZADD', ns .. 'leased', now + tonumber(ARGV[4]), id) == 1 then -- the lease had ended
-    redis.call('ZREM', ns .. 'q:' .. j.priority, id)
-    redis.call('ZREM', ns .. 'ends', id)
-  end
+  redis.call('ZADD', ns .. 'leased', now + tonumber(ARGV[4]), id)
+  if done > 0 then redis.call('HSET', key('j', id), 'done', j.done + done, 'bad', j.bad + bad) end
   return {'ok', j.cancel and 1 or 0}
 end
-redis.call('HSET', key('j', id), 'op', op)
-if ARGV[7] == '1' then redis.call('HSET', key('j', id), 'attempt', j.attempt + 1) end
-if ARGV[8] ~= '' then
-  redis.call('HSET', key('j', id), 'problem', ARGV[8])
-elseif state == 'succeeded' then
-  redis.call('HDEL', key('j', id), 'problem')
-end
+local set = {'op', op, 'done', j.done + done, 'bad', j.bad + bad}
+local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
+if ARGV[7] == '1' then put('attempt', j.attempt + 1) end
+if ARGV[8] ~= '' or state == 'succeeded' then put('problem', ARGV[8]) end
 if state ~= 'queued' then
-  finish(id, j, state)
+  finish(id, j, state, unpack(set))
 elseif j.cancel then
-  finish(id, j, 'cancelled')
+  finish(id, j, 'cancelled', unpack(set))
 else
-  local run_at = tonumber(ARGV[6])
-  if run_at > now then
-    redis.call('HSET', key('j', id), 'run_at', ARGV[6])
-    j.run_at = run_at
+  if tonumber(ARGV[6]) > now then
+    j.run_at = tonumber(ARGV[6])
+    put('run_at', ARGV[6])
   end
+  shift(id, j, 'queued', unpack(set))
   enqueue(id, j)
 end
 return {'ok', 0}
