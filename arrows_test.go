@@ -51,6 +51,7 @@ var owners = map[string][]string{
 	"gocv.io/x/gocv":                      {"preprocess/opencv"},
 	"github.com/yalue/onnxruntime_go":     {"gateway/backend/embedded/..."},
 	"google.golang.org/grpc":              {"gateway/backend/triton", "gateway/kserve", "tritonpb", "internal/tritontest", "internal/load", "bench/..."},
+	"golang.org/x/net":                    {"internal/h2"},
 	"github.com/redis/go-redis":           {"gateway/cache", "gateway/jobs/redis"},
 	"github.com/maypok86/otter":           {"gateway/cache"},
 	"modernc.org/sqlite":                  {"gateway/jobs/sqlite"},

@@ -1,0 +1,118 @@
+package h2
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Call makes a unary call: method is "/package.Service/Method", and body the message in pieces. It gives the message of the answer in memory that is the
+// caller's, and the metadata that came after it, with that of the headers where there was no answer.
+//
+// The deadline of ctx goes to the server as grpc-timeout. When ctx ends, the stream is cancelled and Call returns at once, with ctx's error wrapped. Nobody reads
+// body or header after Call has returned.
+//
+// Other errors are a [*Status], or wrap [ErrConn], [ErrBroken] or [ErrRequest].
+func (c *Conn) Call(ctx context.Context, method string, header []Field, body [][]byte) (answer []byte, trailer []Field, err error) {
+	var list uint32
+	size, err := length(body)
+	if err == nil {
+		list, err = c.measure(method, header)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("h2: %s: %w", method, err)
+	}
+	s := newStream()
+	err = c.begin(ctx, s)
+	if err == nil {
+		err = c.send(ctx, s, newRequest(method, header, list, body, size))
+		if err == nil {
+			err = c.await(ctx, s)
+		}
+		if err != nil && c.giveUp(s) {
+			err = s.err // the answer came, or the connection ended, at that moment
+		}
+	}
+	var status *Status
+	switch {
+	case err == nil:
+		return s.message, s.trailer, nil
+	case errors.As(err, &status):
+		return nil, s.trailer, err
+	}
+	return nil, nil, fmt.Errorf("h2: %s: %w", method, err)
+}
+
+// errFinished ends the sending of what the server does not want any more.
+var errFinished = errors.New("finished")
+
+// await waits for the end of the stream.
+func (c *Conn) await(ctx context.Context, s *stream) error {
+	for {
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		c.mu.Lock()
+		finished := s.finished
+		c.mu.Unlock()
+		if finished {
+			return s.err
+		}
+	}
+}
+
+func unsent(why error) error { return fmt.Errorf("%w: %w", ErrConn, why) }
+
+func length(body [][]byte) (int, error) {
+	size := 0
+	for _, b := range body {
+		if len(b) > math.MaxInt32-size {
+			return 0, fmt.Errorf("%w: a message has at most 2^31-1 bytes", ErrRequest)
+		}
+		size += len(b)
+	}
+	return size, nil
+}
+
+// request is what is still to be sent of a call.
+type request struct {
+	method string
+	header []Field
+	list   uint32 // size of the header list as HTTP/2 counts it
+	begun  bool   // the headers are written
+
+	prefix [prefixSize]byte
+	first  int // bytes of the prefix that are gone
+	body   [][]byte
+	at     int // bytes of the first piece that are gone
+	left   int // bytes of body and prefix that are not gone
+}
+
+func newRequest(method string, header []Field, list uint32, body [][]byte, size int) *request {
+	r := &request{method: method, header: header, list: list, body: body, left: size + prefixSize}
+	binary.BigEndian.PutUint32(r.prefix[1:], uint32(size))
+	return r
+}
+
+// next gives at most n bytes of prefix and body; n is at most what is there of them.
+func (r *request) next(n int) []byte {
+	if rest := r.prefix[r.first:]; len(rest) > 0 {
+		rest = rest[:min(n, len(rest))]
+		r.first += len(rest)
+		return rest
+	}
+	for r.at == len(r.body[0]) {
+		r.body, r.at = r.body[1:], 0
+	}
+	b := r.body[0][r.at:]
+	b = b[:min(n, len(b))]
+	r.at += len(b)
+	return b
+}
