@@ -19,14 +19,14 @@ const (
 // dsn names the file and how a connection is set up.
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{"_pragma": append([]string{
-		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "temp_store(MEMORY)",
+		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "temp_store(MEMORY)", "journal_size_limit(67108864)",
 	}, pragmas...)}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 }
 
 // openWriter opens the one connection that writes, with the schema as it has to be.
 func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
-	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(0)", "cache_size(-16384)"))
+	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(0)", "cache_size(-8192)"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,7 +53,7 @@ func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
 
 // openReader opens the connections that read.
 func openReader(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "query_only(1)", "cache_size(-8192)"))
+	db, err := sql.Open("sqlite", dsn(path, fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "query_only(1)", "cache_size(-4096)"))
 	if err != nil {
 		return nil, err
 	}

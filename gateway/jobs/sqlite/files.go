@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"triton-gateway/internal/fault"
 )
@@ -90,12 +89,12 @@ func (s *Store) strays(part byte) (names []string, err error) {
 		}
 		return nil, err
 	}
-	before := s.options.Now().Add(-2 * unnamed)
+	before := s.options.Now().Add(-2 * unnamed) // longer than a Put takes from its file to its row
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), shard) {
 			continue
 		}
-		if info, err := e.Info(); err == nil && info.ModTime().Before(before.Add(-time.Second)) {
+		if info, err := e.Info(); err == nil && info.ModTime().Before(before) {
 			names = append(names, shard+"/"+e.Name())
 		}
 	}

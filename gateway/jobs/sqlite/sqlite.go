@@ -75,6 +75,9 @@ func (s *Store) prepare(ctx context.Context, path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
 	db, conn, err := openWriter(ctx, path)
 	if err != nil {
 		return err
