@@ -57,11 +57,25 @@ func noStarving(r *rig) {
 	}
 }
 
-// runAt: a job is not leased before its time, be it as urgent as can be.
+// runAt: a job is not leased before its time, be it as urgent as can be, and whatever else is leased.
 func runAt(r *rig) {
 	later := 2 * time.Second
-	for _, p := range []jobs.Priority{jobs.Realtime, jobs.Batch} {
-		id := r.at(p, r.now(), later)
+	for _, p := range []jobs.Priority{jobs.Realtime, jobs.Interactive, jobs.Batch} {
+		id, due := r.at(p, r.now(), later), r.at(jobs.Batch, r.now(), 0)
+		for end := time.Now().Add(20 * time.Second); ; {
+			list, err := r.Lease(r.ctx, 10, r.place.Lease)
+			r.must(err)
+			if len(list) > 1 || len(list) == 1 && list[0].ID != due {
+				r.Fatalf("leased %d jobs, the first one %s; want %s alone, %s is not due", len(list), list[0].ID, due, id)
+			}
+			if len(list) == 1 {
+				r.must(r.Settle(r.ctx, jobs.Lease{ID: due, Fence: list[0].Fence}, jobs.Outcome{State: jobs.Succeeded}, nil))
+				break
+			}
+			if time.Now().After(end) {
+				r.Fatal("the job that is due is not leased")
+			}
+		}
 		r.none()
 		r.pass(later + 10*time.Millisecond)
 		_, l := r.one(id)

@@ -33,7 +33,7 @@ func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
 	db.SetMaxOpenConns(1)
 	var conn *sql.Conn
 	// Two processes that make the file at the same time turn each other away for a moment.
-	err = retryBusy(ctx, func() (err error) {
+	err = retryBusy(ctx, patience, func() (err error) {
 		if conn == nil {
 			if conn, err = db.Conn(ctx); err != nil {
 				return err
@@ -63,7 +63,7 @@ func openReader(path string) (*sql.DB, error) {
 }
 
 // retryBusy tries until the file is not held by another process, for as long as patience has it.
-func retryBusy(ctx context.Context, try func() error) error {
+func retryBusy(ctx context.Context, patience time.Duration, try func() error) error {
 	var tick *time.Ticker
 	for end := time.Now().Add(patience); ; {
 		err := try()

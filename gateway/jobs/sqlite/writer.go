@@ -20,6 +20,7 @@ const politely = 200
 // writer runs writes one after the other on one connection, and commits those that wait together. Its goroutine owns the connection.
 type writer struct {
 	conn       *sql.Conn
+	patience   time.Duration
 	version    int64 // of the data, as others have changed it
 	polite     int   // groups after which others are given their turn
 	statements map[string]*sql.Stmt
@@ -50,7 +51,7 @@ type tx struct {
 }
 
 func newWriter(conn *sql.Conn) *writer {
-	w := &writer{conn: conn, statements: map[string]*sql.Stmt{}, queue: make(chan *write, together), ended: make(chan struct{})}
+	w := &writer{conn: conn, patience: patience, statements: map[string]*sql.Stmt{}, queue: make(chan *write, together), ended: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -176,7 +177,7 @@ func (w *writer) commit(group []*write) {
 
 func (w *writer) transaction(run func(*tx) error) (err error) {
 	t := &tx{w, context.Background()}
-	if err := retryBusy(t.ctx, func() error { return t.exec(`BEGIN IMMEDIATE`) }); err != nil {
+	if err := retryBusy(t.ctx, w.patience, func() error { return t.exec(`BEGIN IMMEDIATE`) }); err != nil {
 		return err
 	}
 	defer func() {
