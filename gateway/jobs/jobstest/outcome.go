@@ -102,20 +102,23 @@ func settleQueued(r *rig) {
 	}
 }
 
-// givenBack: a job that is given back, as at a shutdown, is due at once, before those that came later.
+// givenBack: a job that is given back, as at a shutdown, is due at once, where it was: after those that came earlier, before those that came later.
 func givenBack(r *rig) {
 	t := r.now().Add(-time.Minute)
-	first := r.at(jobs.Batch, t, 0)
-	r.at(jobs.Batch, t, time.Second)
-	if r.place.Loose {
-		return
+	want := []string{r.at(jobs.Batch, t, 0), r.at(jobs.Batch, t, time.Second), r.at(jobs.Batch, t, 2*time.Second)}
+	for _, at := range []time.Time{{}, t.Add(-time.Hour), r.now().Add(-time.Second)} {
+		list := r.take(2)
+		for i := range list {
+			j := list[1-i]
+			r.must(r.Settle(r.ctx, jobs.Lease{ID: j.ID, Fence: j.Fence}, jobs.Outcome{State: jobs.Queued, RunAt: at}, nil))
+		}
 	}
-	for _, at := range []time.Time{{}, t} {
-		_, l := r.one(first)
-		r.must(r.Settle(r.ctx, l, jobs.Outcome{State: jobs.Queued, RunAt: at}, nil))
+	for i, j := range r.take(3) {
+		if came := t.Add(time.Duration(i) * time.Second); !r.place.Loose && (j.ID != want[i] || !j.RunAt.Equal(came)) {
+			r.Errorf("job %d of the queue is %s, arrived at %v; want %s, %v", i, j.ID, j.RunAt, want[i], came)
+		}
+		r.wants(j.ID, jobs.Running, 0, 0, 0)
 	}
-	r.one(first)
-	r.wants(first, jobs.Running, 0, 0, 0)
 }
 
 func cancelQueued(r *rig) {

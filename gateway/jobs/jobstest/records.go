@@ -75,6 +75,7 @@ func key(r *rig) {
 		r.Fatalf("the same key: %+v, want job %s", j, first.ID)
 	}
 	r.add(1, with("b", "k"))
+	r.add(1, with("", "k"))
 	r.add(1, with("a", "K"))
 	r.add(1, with("ak", ""))
 	r.add(1, with("ak", "")) // no key: never the same
@@ -82,8 +83,8 @@ func key(r *rig) {
 	r.take(1)
 	list, _, err := r.List(r.ctx, jobs.Filter{Limit: 100})
 	r.must(err)
-	if len(list) != 6 {
-		r.Errorf("%d jobs, want 6", len(list))
+	if len(list) != 7 {
+		r.Errorf("%d jobs, want 7", len(list))
 	}
 	// A job that is running or final holds its key.
 	r.finishAll()
