@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -150,6 +151,11 @@ func TestWebhookIsTriedAgain(t *testing.T) {
 			got, err := r.Get(t.Context(), nil, j.ID)
 			if err != nil || got.Told != c.by || l.calls() != c.want {
 				t.Errorf("told %v after %d calls, %v: %v", got.Told, l.calls(), err, l.got)
+			}
+			for _, call := range l.got {
+				if !strings.HasPrefix(call, "POST /hook {") {
+					t.Errorf("a call was %s", call)
+				}
 			}
 		})
 	}
