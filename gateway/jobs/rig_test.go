@@ -123,12 +123,17 @@ func newRig(t *testing.T, edit ...func(*jobs.Deps)) *rig {
 func (r *rig) work() (stop func()) { return r.run(r.Service.Work) }
 
 func (r *rig) run(loop func(context.Context)) (stop func()) {
+	stop = begin(loop)
+	r.Cleanup(stop)
+	return stop
+}
+
+// begin runs a loop until stop, which waits for it.
+func begin(loop func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
 	wait.Go(func() { loop(ctx) })
-	stop = func() { cancel(); wait.Wait() }
-	r.Cleanup(stop)
-	return stop
+	return func() { cancel(); wait.Wait() }
 }
 
 // submission is a job of pictures with the given texts.
