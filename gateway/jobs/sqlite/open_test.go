@@ -158,3 +158,15 @@ func TestClosed(t *testing.T) {
 		t.Errorf("get: %v", err)
 	}
 }
+
+// TestDurable: the settings on which it rests that what is acknowledged survives a loss of power, which no test can bring about.
+func TestDurable(t *testing.T) {
+	s := open(t, Options{Path: filepath.Join(t.TempDir(), "jobs.db")})
+	for name, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "application_id": "1413966434"} {
+		var got string
+		err := s.writes.do(context.Background(), func(t *tx) error { return t.row(`PRAGMA `+name, nil, &got) })
+		if err != nil || got != want {
+			t.Errorf("%s is %s, want %s; %v", name, got, want, err)
+		}
+	}
+}
