@@ -225,6 +225,9 @@ func TestMaxMemory(t *testing.T) {
 	if _, err := s.Extend(t.Context(), l, time.Minute, nil); err != nil {
 		t.Fatal(err)
 	}
+	if j, err := s.Change(t.Context(), spec.ID, jobs.Cancel); err != nil || !j.Canceled {
+		t.Fatal(j, err)
+	}
 	if err := s.Settle(t.Context(), l, jobs.Outcome{State: jobs.Succeeded}, []jobs.Result{{Body: []byte("1")}}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 -- ARGV: now, how long a blob that no job names is kept
+-- Whatever is written first is one of the removals that Redis allows at its maxmemory: see grow.
 local spare = now - tonumber(ARGV[2])
-grow()
 local more = tidy(200)
 
 local list = redis.call('ZRANGEBYSCORE', ns .. 'old', '-inf', now, 'LIMIT', 0, 100)
