@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // Call makes a unary call: method is "/package.Service/Method", and body the message in pieces. It gives the message of the answer in memory that is the
@@ -38,6 +39,9 @@ func (c *Conn) Call(ctx context.Context, method string, header []Field, body [][
 			err = s.err // the answer came, or the connection ended, at that moment
 		}
 	}
+	if late(ctx, err) {
+		err = context.DeadlineExceeded
+	}
 	var status *Status
 	switch {
 	case err == nil:
@@ -46,6 +50,13 @@ func (c *Conn) Call(ctx context.Context, method string, header []Field, body [][
 		return nil, s.trailer, err
 	}
 	return nil, nil, fmt.Errorf("h2: %s: %w", method, err)
+}
+
+// late says that the server has ended a call at its deadline, just before this side did.
+func late(ctx context.Context, err error) bool {
+	var reset *Reset
+	at, ok := ctx.Deadline()
+	return ok && errors.As(err, &reset) && reset.Code == CodeCancel && !time.Now().Before(at)
 }
 
 // errFinished ends the sending of what the server does not want any more.
