@@ -160,7 +160,10 @@ func TestSplit(t *testing.T) {
 	for _, step := range []struct {
 		list []jobs.Result
 		want int
-	}{{nil, 0}, {[]jobs.Result{{}}, 1}, {[]jobs.Result{big, big}, 1}, {[]jobs.Result{{Body: make([]byte, 2*heavy)}}, 1}, {make([]jobs.Result, 1000), 1000}, {make([]jobs.Result, 1001), 1000}} {
+	}{
+		{nil, 0}, {[]jobs.Result{{}}, 1}, {[]jobs.Result{big, big}, 1}, {[]jobs.Result{{Body: make([]byte, 2*heavy)}}, 1},
+		{make([]jobs.Result, 1000), 1000}, {make([]jobs.Result, 1001), 1000},
+	} {
 		if now, rest := split(step.list); len(now) != step.want || len(now)+len(rest) != len(step.list) {
 			t.Errorf("%d of %d, want %d", len(now), len(step.list), step.want)
 		}

@@ -45,7 +45,10 @@ func (s *Store) Warnings(ctx context.Context) (list []string) {
 var refusals = []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "BUSY"}
 
 // locked are those which say that a person has to do something.
-var locked = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR invalid password", "ERR max number of clients", "MOVED", "ERR DB index", "ERR Protocol error: unauthenticated"}
+var locked = []string{
+	"NOAUTH", "WRONGPASS", "NOPERM", "MOVED", "ERR AUTH", "ERR invalid password", "ERR max number of clients", "ERR DB index",
+	"ERR Protocol error: unauthenticated",
+}
 
 func begins(text string, words []string) bool {
 	for _, w := range words {

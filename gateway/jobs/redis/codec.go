@@ -62,7 +62,8 @@ func (r *record) fault(what string) {
 	}
 }
 
-// decode makes a job of the fields that Redis gave, items included where whole says so, and gives its number in the order of creation too. What has been written by somebody else gives an error.
+// decode makes a job of the fields that Redis gave, with its items where whole says so, and gives its number in the order of creation
+// too. What somebody else has written gives an error.
 func decode(id string, reply any, whole bool) (j *jobs.Job, seq int64, err error) {
 	want := len(fields)
 	if whole {

@@ -51,6 +51,7 @@ func (s *Store) look(ctx context.Context, f jobs.Filter, cursor string, want int
 	}
 	asked := slices.DeleteFunc(slices.Clone(f.States), func(st jobs.State) bool { return !known(states, st) })
 	slices.Sort(asked)
+	asked = slices.Compact(asked)
 	if len(f.States) > 0 && len(asked) == 0 || f.Priority != "" && !known(classes, f.Priority) {
 		return nil, nil, 0, true, nil // no job has such a state or priority
 	}
@@ -61,7 +62,7 @@ func (s *Store) look(ctx context.Context, f jobs.Filter, cursor string, want int
 	if len(f.States) > 0 || f.Priority != "" {
 		args[8] = "1"
 	}
-	for _, state := range slices.Compact(asked) {
+	for _, state := range asked {
 		args = append(args, string(state))
 	}
 	word, rest, err := s.call(ctx, s.scripts.list, true, args...)
