@@ -297,7 +297,9 @@ func TestEndpointsOfOneServer(t *testing.T) {
 	servers[0].Kill()
 	_, err := c.Infer(t.Context(), requestOf("m", 1))
 	wantFault(t, err, fault.Unavailable, "backend_unavailable")
-	if s := c.Endpoints()[0]; s.Ready || s.Ejected != 0 || s.Reason == "" || s.Calls == 0 {
+	// The connection's end is told on a goroutine of its own, and may come after the call's.
+	until(t, "the connection is seen to be lost", 10*time.Second, func() bool { return !c.Endpoints()[0].Ready })
+	if s := c.Endpoints()[0]; s.Ejected != 0 || s.Reason == "" || s.Calls == 0 {
 		t.Errorf("got %+v", s)
 	}
 	var _ []backend.EndpointState = c.Endpoints()
