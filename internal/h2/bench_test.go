@@ -90,6 +90,10 @@ func cpu(r *syscall.Rusage) time.Duration {
 // TestSideBySide prints what a call costs with grpc-go and with this package: blocks in turn, medians of blocks.
 func TestSideBySide(t *testing.T) {
 	_, address := load.Fake(t, 0, 0, "")
+	sideBySide(t, address, load.FakeModel, "IN")
+}
+
+func sideBySide(t *testing.T, address, model, input string) {
 	var table strings.Builder
 	table.WriteString("| tensor | callers | client | p50 us | calls/s | CPU us/call | allocations |\n|---|---|---|---|---|---|---|\n")
 	for _, c := range []struct {
@@ -100,7 +104,7 @@ func TestSideBySide(t *testing.T) {
 		if *full {
 			rounds = 40
 		}
-		both := ways(t, address, load.Floats(load.FakeModel, "IN", c.elements))
+		both := ways(t, address, load.Floats(model, input, c.elements))
 		blocks := make([][]block, len(both))
 		for round := -1; round < rounds; round++ {
 			for i, w := range both {

@@ -2,9 +2,13 @@ package h2
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -29,7 +33,7 @@ func TestTriton(t *testing.T) {
 	server := parts.Triton(t, repository)
 	c := connect(t, server.GRPC, Options{UserAgent: "test"})
 	for _, elements := range []int{4, 3 * 224 * 224, 3 * 640 * 640, 4} {
-		body, _, err := c.Call(t.Context(), inferMethod, nil, cut(load.Floats("size", "IN", elements)))
+		body, _, err := c.Call(t.Context(), inferMethod, nil, cut(load.Floats("size", "x", elements)))
 		var answer tritonpb.ModelInferResponse
 		if err == nil {
 			err = proto.Unmarshal(body, &answer)
@@ -39,18 +43,16 @@ func TestTriton(t *testing.T) {
 		}
 	}
 	var status *Status
-	if _, _, err := c.Call(t.Context(), inferMethod, nil, [][]byte{load.Floats("nobody", "IN", 4)}); !errors.As(err, &status) || status.Code != 5 {
+	if _, _, err := c.Call(t.Context(), inferMethod, nil, [][]byte{load.Floats("nobody", "x", 4)}); !errors.As(err, &status) || status.Code != 5 {
 		t.Error(err)
 	}
 	if _, _, err := c.Call(t.Context(), "/inference.GRPCInferenceService/Nothing", nil, nil); !errors.As(err, &status) || status.Code != 12 {
 		t.Error(err)
 	}
 	if *full {
-		sideBySide(t, server.GRPC, "size")
+		sideBySide(t, server.GRPC, "size", "x")
 	}
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	server.Kill()
 	<-c.Done()
 	if _, _, err := c.Call(t.Context(), inferMethod, nil, nil); !errors.Is(err, ErrConn) {
 		t.Error(err)
@@ -59,11 +61,7 @@ func TestTriton(t *testing.T) {
 
 // TestTLS has the same over TLS, also calls that end in the middle.
 func TestTLS(t *testing.T) {
-	certificate, key, pool := parts.Certificate(t)
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pair, pool := certificate(t)
 	_, address := serve(t, echo, grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
 	c := connectTLS(t, address, pool)
 	for _, size := range []int{0, 16, 602_112, 4_915_200} {
@@ -87,6 +85,26 @@ func TestTLS(t *testing.T) {
 	if _, _, err := c.Call(t.Context(), "/a.B/C", nil, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour),
+		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
 }
 
 func connectTLS(t *testing.T, address string, pool *x509.CertPool) *Conn {
