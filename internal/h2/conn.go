@@ -81,6 +81,7 @@ func New(ctx context.Context, nc net.Conn, o Options) (*Conn, error) {
 			c.raw = raw
 		}
 	}
+	c.out.table = c.peer.table
 	c.out.encoder = hpack.NewEncoder(&c.out.block)
 	c.out.try.do = c.out.try.once
 	c.in = source{from: nc, buf: make([]byte, readBuffer)}
@@ -166,7 +167,7 @@ func (c *Conn) fail(why error) {
 type outgoing struct {
 	encoder *hpack.Encoder
 	block   bytes.Buffer // headers, encoded
-	table   uint32       // size of the table that the encoder knows of, 0: the first
+	table   uint32       // bytes of the table that the encoder keeps to
 	bytes   []byte       // everything that is not the caller's
 	vector  net.Buffers
 	rest    net.Buffers // of vector, not written yet
