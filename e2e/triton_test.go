@@ -255,7 +255,7 @@ func TestATritonThatDies(t *testing.T) {
 		ready, err := try("GET", g.URL+"/readyz", "", nil)
 		stats, other := try("GET", g.URL+"/v1/stats", "", nil)
 		return err == nil && other == nil && ready.status == http.StatusServiceUnavailable && ready.Code == "backend_unavailable" &&
-			strings.Contains(string(stats.body), `"ready":false,"reason":"the backend does not list its models`)
+			strings.Contains(string(stats.body), `"ready":false,"reason":"connection refused or timed out"`)
 	})
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 const (
 	// Of each model shortestLine calls may wait, or waitFactor for each that may run where that is more: enough to keep the servers busy over an uneven moment, and
 	// not so many that the last of them waits long for nothing.
-	shortestLine = 16
+	shortestLine = 32
 	waitFactor   = 1
 	longestAfter = 5 * time.Minute // RetryAfter at most
 )
