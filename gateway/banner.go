@@ -1,11 +1,8 @@
 package gateway
 
 import (
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 
 	"triton-gateway/preprocess/opencv"
@@ -66,17 +63,4 @@ func shown(address string) string {
 		return net.JoinHostPort("localhost", port)
 	}
 	return address
-}
-
-// authorities reads a PEM file of certificates.
-func authorities(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New(path + " holds no PEM certificate")
-	}
-	return pool, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"triton-gateway/gateway/backend/triton"
+	"triton-gateway/internal/pemfile"
 )
 
 // client turns the settings into the Triton client's.
@@ -16,7 +17,7 @@ func (t *Triton) client() (triton.Config, error) {
 	if t.CA == "" {
 		return out, nil
 	}
-	roots, err := authorities(t.CA)
+	roots, err := pemfile.Authorities(t.CA)
 	if err != nil {
 		return out, fmt.Errorf("triton.ca: %w", err)
 	}

@@ -1,14 +1,14 @@
 package cache
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"triton-gateway/internal/pemfile"
 )
 
 // errURL says nothing of the URL itself: a password with a stray character may turn up in any part of it.
@@ -29,13 +29,8 @@ func options(config Config) (*redis.Options, error) {
 		if o.TLSConfig == nil {
 			return nil, fmt.Errorf("redis_ca is set, but the URL begins with %s:// and not with rediss://", u.Scheme)
 		}
-		pem, err := os.ReadFile(config.RedisCA)
-		if err != nil {
+		if o.TLSConfig.RootCAs, err = pemfile.Authorities(config.RedisCA); err != nil {
 			return nil, fmt.Errorf("redis_ca: %w", err)
-		}
-		o.TLSConfig.RootCAs = x509.NewCertPool()
-		if !o.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("redis_ca: %s holds no PEM certificate", config.RedisCA)
 		}
 	}
 	o.Protocol = 2 // the reply guard knows this one; nothing here needs pushed messages

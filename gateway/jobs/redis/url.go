@@ -1,15 +1,15 @@
 package redis
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"triton-gateway/internal/pemfile"
 )
 
 // How long one try may take. The whole of a call is bounded in call.go.
@@ -54,13 +54,8 @@ func settings(o Options) (*goredis.Options, error) {
 		if c.TLSConfig == nil {
 			return nil, fmt.Errorf("a CA file is set for the jobs' Redis, but its URL begins with %s:// and not with rediss://", u.Scheme)
 		}
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
+		if c.TLSConfig.RootCAs, err = pemfile.Authorities(o.CAFile); err != nil {
 			return nil, fmt.Errorf("the CA file of the jobs' Redis: %w", err)
-		}
-		c.TLSConfig.RootCAs = x509.NewCertPool()
-		if !c.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("the CA file of the jobs' Redis: %s holds no PEM certificate", o.CAFile)
 		}
 	}
 	c.Protocol = 2 // nothing here needs pushed messages
