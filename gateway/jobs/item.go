@@ -54,7 +54,7 @@ func (a *attempt) item(index int) (e ending) {
 	case err != nil:
 		return ending{err: err}
 	}
-	request, err := a.Decoder.Decode(item, data, &a.job.Spec)
+	request, err := a.Decoder.Decode(&a.job.Spec, index, data)
 	if err != nil {
 		return a.failure(index, err)
 	}
@@ -92,7 +92,7 @@ func (a *attempt) answer(index int, request *pipeline.Request) ending {
 // failure tells an item whose input is bad from an attempt that has failed.
 func (a *attempt) failure(index int, err error) ending {
 	if !fault.KindOf(err).Retryable() {
-		if body, poison := a.Problem(err); poison {
+		if body, poison := a.Problem(&a.job.Spec, index, err); poison {
 			return ending{result: Result{Index: index, Body: body, Bad: true}}
 		}
 	}

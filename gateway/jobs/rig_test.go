@@ -80,14 +80,14 @@ func (m *model) sum() (n int) {
 // decoder refuses items that begin with "bad".
 type decoder struct{}
 
-func (decoder) Decode(_ jobs.Item, data []byte, spec *jobs.Spec) (*pipeline.Request, error) {
+func (decoder) Decode(spec *jobs.Spec, _ int, data []byte) (*pipeline.Request, error) {
 	if strings.HasPrefix(string(data), "bad") {
 		return nil, fault.New(fault.Invalid, "invalid_image", "%s is no picture", data)
 	}
 	return &pipeline.Request{Model: spec.Model, Version: spec.Version, Tenant: spec.Tenant, Item: pipeline.Item{Image: pipeline.NewBody(data, nil)}}, nil
 }
 
-func problem(err error) (body []byte, poison bool) {
+func problem(_ *jobs.Spec, _ int, err error) (body []byte, poison bool) {
 	var f *fault.Error
 	if !errors.As(err, &f) {
 		return nil, false

@@ -19,8 +19,8 @@ type Runner interface {
 
 // Decoder makes requests of what was handed in. The package that read the body knows how.
 type Decoder interface {
-	// Decode makes the request of one item of a job. data is the item's bytes; the request may hold on to them. Errors are those that infer gives.
-	Decode(item Item, data []byte, spec *Spec) (*pipeline.Request, error)
+	// Decode makes the request of the item of that index. data is the item's bytes; the request may hold on to them. Errors are those that infer gives.
+	Decode(spec *Spec, index int, data []byte) (*pipeline.Request, error)
 }
 
 // Observer is told what becomes of jobs, for metrics. Its methods are called by many goroutines and must not wait.
@@ -38,9 +38,9 @@ type Deps struct {
 	Store   Store
 	Runner  Runner  // needed by Work
 	Decoder Decoder // needed by Work
-	// Problem makes the document of an item that cannot be answered, and tells whether its input is at fault, so that no attempt can
+	// Problem makes the document of the item of that index, which cannot be answered, and tells whether its input is at fault, so that no attempt can
 	// succeed. Needed by Work.
-	Problem  func(err error) (body []byte, poison bool)
+	Problem  func(spec *Spec, index int, err error) (body []byte, poison bool)
 	Log      *slog.Logger     // nil: none
 	Now      func() time.Time // nil: time.Now; the stamps of jobs
 	Limits   Limits
