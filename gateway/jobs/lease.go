@@ -99,7 +99,7 @@ func (a *attempt) settle() {
 func (a *attempt) settled(o Outcome) {
 	ran := a.Now().Sub(a.began)
 	if n := a.verdict.done - a.job.Done; n > 0 {
-		a.learn(ran, n)
+		a.learn(a.job, n, ran)
 	}
 	if a.Observer != nil {
 		a.Observer.Settled(a.job, o, ran)

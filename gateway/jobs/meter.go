@@ -36,6 +36,19 @@ func (m *meter) known(now time.Time) (c *Counts, added int) {
 	return m.counts, m.added
 }
 
+// running is how many jobs are at work anywhere, as the figures said lately; 0 where they are old.
+func (m *meter) running(now time.Time) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.counts == nil || now.Sub(m.at) > staleCounts {
+		return 0
+	}
+	for _, states := range m.counts.Jobs {
+		n += states[Running]
+	}
+	return n
+}
+
 // Stats gives the figures of the store, at most a second old. They must not be changed.
 func (s *Service) Stats(ctx context.Context) (*Counts, error) {
 	c, _, err := s.stats(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -103,7 +104,9 @@ type Service struct {
 
 	mu      sync.Mutex
 	nudges  map[string]chan struct{} // job id -> its worker here should ask the store now
-	learned estimate
+	paces   pace                     // of all jobs
+	paceOf  map[class]*pace
+	working atomic.Int32 // calls of Work under way
 }
 
 // New makes a Service. Nothing runs until Work or Keep is called.
@@ -115,7 +118,8 @@ func New(d Deps) *Service {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	s := &Service{Deps: d, term: usualTerm, held: semaphore.NewWeighted(d.Limits.Memory), wake: make(chan struct{}, 1), nudges: map[string]chan struct{}{}}
+	s := &Service{Deps: d, term: usualTerm, held: semaphore.NewWeighted(d.Limits.Memory), wake: make(chan struct{}, 1), nudges: map[string]chan struct{}{},
+		paceOf: map[class]*pace{}}
 	if t, ok := d.Store.(Termed); ok {
 		s.term = max(t.Term(), time.Second)
 	}

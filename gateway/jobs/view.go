@@ -17,6 +17,7 @@ func (s *Service) Get(ctx context.Context, tenant *string, id string) (*Job, err
 	if tenant != nil && *tenant != j.Tenant {
 		return nil, fault.New(fault.NotFound, "job_not_found", "there is no such job; it may have been deleted after its result_ttl")
 	}
+	s.overhear(j)
 	return j, nil
 }
 

@@ -3,7 +3,6 @@ package jobs_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"triton-gateway/gateway/jobs"
@@ -160,35 +159,6 @@ func TestListChecksFilters(t *testing.T) {
 	if err != nil || len(page) != 1 || next != "" {
 		t.Errorf("%d jobs, %v", len(page), err)
 	}
-}
-
-// TestEstimate: what is before a job and its own items, at the pace of the jobs that were done.
-func TestEstimate(t *testing.T) {
-	bubble(t, func(r *rig) {
-		j := r.submit(submission("a"))
-		if d, ok := r.Estimate(j); ok {
-			r.Errorf("estimated %v from nothing", d)
-		}
-		r.model.took = time.Second
-		stop := r.work()
-		r.ends(r.submit(submission(texts(32)...)).ID, jobs.Succeeded, 32, 0, 0) // 2 s in all
-		synctest.Wait()
-		stop()
-		first, second := r.submit(submission(texts(32)...)), r.submit(submission(texts(8)...))
-		if first.Place != 0 || second.Place != 1 {
-			r.Fatalf("places %d, %d", first.Place, second.Place)
-		}
-		a, _ := r.Estimate(first)
-		b, ok := r.Estimate(second)
-		if !ok || a < time.Second || a > 40*time.Second || b <= 0 || b >= a {
-			r.Errorf("estimates %v, %v", a, b)
-		}
-		in := submission("a")
-		in.Delay = time.Hour
-		if d, ok := r.Estimate(r.submit(in)); !ok || d < time.Hour || d > time.Hour+time.Minute {
-			r.Errorf("a delayed one: %v", d)
-		}
-	})
 }
 
 // watcher counts what it is told.

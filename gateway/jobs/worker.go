@@ -22,6 +22,8 @@ func (s *Service) Work(ctx context.Context) {
 		places  = make(chan struct{}, s.Limits.Workers)
 		idle    = soonest
 	)
+	s.working.Add(1)
+	defer s.working.Add(-1)
 	defer running.Wait()
 	for {
 		select {
