@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"triton-gateway/internal/h2"
 )
 
 const (
@@ -38,6 +40,8 @@ func outcomeOf(err error, answered bool) outcome {
 	switch {
 	case errors.As(err, &message) && message.ran:
 		return unknown
+	case errors.Is(err, h2.ErrConn): // not processed, for certain
+		return refused
 	case !answered, s.Code() == codes.Canceled, s.Code() == codes.DeadlineExceeded:
 		return unknown
 	case strings.Contains(s.Message(), "failed to unmarshal"): // the server has done its part

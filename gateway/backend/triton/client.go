@@ -9,10 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"triton-gateway/gateway/backend"
@@ -92,7 +89,7 @@ func (c *Client) Close() error {
 	c.judging.Lock()
 	all := []error{}
 	for _, e := range append(c.list(), c.parting...) {
-		all = append(all, e.conn.Close())
+		all = append(all, e.close())
 	}
 	c.parting = nil
 	c.judging.Unlock()
@@ -167,12 +164,17 @@ func (c *Client) attempt(ctx context.Context, p *pool, t *turn, request *inferRe
 		c.finish(p, t, unsent, ctx.Err())
 		return never, status.FromContextError(ctx.Err()).Err()
 	}
-	if e.conn.GetState() == connectivity.TransientFailure && !e.reconnect(ctx, c.reconnect) {
-		err := status.Error(codes.Unavailable, "connection refused or timed out")
-		if ctx.Err() != nil {
-			c.finish(p, t, unsent, ctx.Err())
-			return never, err
-		}
+	body, err := request.marshal()
+	if err != nil {
+		c.finish(p, t, unsent, err)
+		return never, status.Errorf(codes.Internal, "error while marshaling: %v", err)
+	}
+	conn, err := e.link.get(ctx, c.reconnect)
+	switch {
+	case ctx.Err() != nil:
+		c.finish(p, t, unsent, ctx.Err())
+		return never, status.FromContextError(ctx.Err()).Err()
+	case err != nil:
 		c.finish(p, t, broken, err)
 		return onOther, err
 	}
@@ -182,13 +184,11 @@ func (c *Client) attempt(ctx context.Context, p *pool, t *turn, request *inferRe
 		defer leave(nil)
 		defer e.enlist(t, leave)()
 	}
-	var trailer metadata.MD
 	e.sent.Add(1)
 	t.lane.calls.begin()
-	outgoing, end := e.try(ctx)
-	err := e.conn.Invoke(outgoing, inferMethod, request, answer, grpc.ForceCodecV2(codec{}), grpc.Trailer(&trailer))
+	try, end := e.try(ctx)
+	answered, err := e.invoke(try, conn, c.reconnect, body, answer)
 	end(err)
-	answered := len(trailer) > 0
 	t.lane.calls.end(outcomeOf(err, answered))
 	if err == nil {
 		if request.version == "" {

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 
+	"triton-gateway/internal/h2"
 	"triton-gateway/tritonpb"
 )
 
@@ -36,12 +37,20 @@ const (
 	kickEvery = 20 * time.Millisecond
 )
 
-// endpoint is one Triton and the connection to it.
+// endpoint is one Triton and the connections to it: link for inference, and for the probes that tell whether it answers; conn for streams and all that is asked
+// of the server itself.
 type endpoint struct {
 	target
 	conn    *grpc.ClientConn
 	service tritonpb.GRPCInferenceServiceClient
 	header  metadata.MD // nil where there are none
+	link    *link
+	fixed   []h2.Field // header, for the link
+
+	secure    *tls.Config // of the link; nil where it is in the clear
+	authority string      // what TLS and HTTP/2 call the server
+	largest   int         // bytes of an answer
+	linked    uint64      // dials when the link was last connected, and 1; 0: never. Of whoever connects it
 	calls   *ledger
 	watch   *watcher
 	http    http.Client // for the metrics page
@@ -64,40 +73,59 @@ func dial(t target, c *Config, d *Deps) (*endpoint, error) {
 	if len(t.headers) > 0 {
 		e.header = metadata.New(t.headers)
 	}
+	for name, value := range t.headers {
+		e.fixed = appendField(e.fixed, name, value)
+	}
+	e.link = newLink(e.connect)
 	secure := insecure.NewCredentials()
 	if t.tls {
-		settings := c.TLS
-		if settings == nil {
-			settings = &tls.Config{MinVersion: tls.VersionTLS12}
+		e.secure = secured(t, c)
+		secure = credentials.NewTLS(e.secure)
+		if e.authority = e.secure.ServerName; e.authority == "" {
+			e.authority = t.address
+			e.secure.ServerName, _, _ = net.SplitHostPort(t.address)
 		}
-		settings = settings.Clone()
-		if t.host != "" && settings.ServerName == "" {
-			settings.ServerName = t.host
-		}
-		secure = credentials.NewTLS(settings)
 	}
-	limit := c.MaxMessage
-	if limit == 0 {
-		limit = math.MaxInt32
+	if e.largest = c.MaxMessage; e.largest == 0 {
+		e.largest = math.MaxInt32
 	}
 	conn, err := grpc.NewClient("passthrough:///"+t.address,
 		grpc.WithTransportCredentials(secure),
 		grpc.WithContextDialer(e.dial),
 		grpc.WithWriteBufferSize(writeBuffer),
 		grpc.WithReadBufferSize(readBuffer),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit), grpc.MaxCallSendMsgSize(math.MaxInt32)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(e.largest), grpc.MaxCallSendMsgSize(math.MaxInt32)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: dialTimeout,
 			Backoff: backoff.Config{BaseDelay: firstBackoff, Multiplier: 1.6, Jitter: 0.2, MaxDelay: lastBackoff}}),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(), // one retry, by this package, which knows Triton's errors
 		grpc.WithIdleTimeout(0),
-		grpc.WithUserAgent("triton-gateway"))
+		grpc.WithUserAgent(userAgent))
 	if err != nil {
 		return nil, badConfig("triton endpoint %q: %v", t.name, err)
 	}
 	e.conn, e.service = conn, tritonpb.NewGRPCInferenceServiceClient(conn)
 	return e, nil
+}
+
+// secured gives the TLS settings of a target, with HTTP/2 as the protocol to be agreed on.
+func secured(t target, c *Config) *tls.Config {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.TLS != nil {
+		settings = c.TLS.Clone()
+	}
+	if t.host != "" && settings.ServerName == "" {
+		settings.ServerName = t.host
+	}
+	settings.NextProtos = []string{"h2"}
+	return settings
+}
+
+// close ends what runs.
+func (e *endpoint) close() error {
+	e.link.close()
+	return e.conn.Close()
 }
 
 // dial gives the bare *net.TCPConn, on which grpc can set TCP options. A host name with several addresses is one attempt.
@@ -118,10 +146,9 @@ func (e *endpoint) dial(ctx context.Context, address string) (net.Conn, error) {
 // try begins a try of an inference: it gives the context to call with, and what is to be called with the outcome.
 func (e *endpoint) try(ctx context.Context) (context.Context, func(error)) {
 	if e.attempt == nil {
-		return e.outgoing(ctx), func(error) {}
+		return ctx, func(error) {}
 	}
-	ctx, end := e.attempt(ctx, e.name)
-	return e.outgoing(ctx), end
+	return e.attempt(ctx, e.name)
 }
 
 // outgoing adds the endpoint's headers and those of the call. Metadata that a caller put into ctx stays.
@@ -138,7 +165,7 @@ func (e *endpoint) outgoing(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, metadata.Join(had, e.header))
 }
 
-// reconnect waits until the connection stands again, and reports whether it does. It gives up as soon as an attempt is refused, so
+// reconnect waits until conn stands again, and reports whether it does. It gives up as soon as an attempt is refused, so
 // that a dead server costs a caller one attempt and not the whole wait. The channel's state alone does not say so: it stays at
 // TRANSIENT_FAILURE while grpc tries again and again.
 func (e *endpoint) reconnect(ctx context.Context, wait time.Duration) bool {

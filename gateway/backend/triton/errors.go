@@ -16,6 +16,9 @@ import (
 // comeBack is the Retry-After of failures that pass: long enough to let a queue drain or a connection come back.
 const comeBack = time.Second
 
+// largerThanMax is in the text of the side that refuses a message for its size, which is this one.
+const largerThanMax = "larger than max"
+
 // rule maps one meaning of a gRPC status. Triton 2.51's own texts are in the test beside it.
 type rule struct {
 	code   codes.Code
@@ -48,7 +51,7 @@ var rules = [...]rule{
 	{code: codes.Canceled, kind: fault.Unavailable, name: "backend_unavailable",
 		detail: "the model server gave the request up; try again later", after: comeBack},
 	{code: codes.DeadlineExceeded, kind: fault.Timeout, name: "deadline_exceeded", detail: "the model did not answer in time"},
-	{code: codes.ResourceExhausted, text: "larger than max", kind: fault.Internal, name: "internal",
+	{code: codes.ResourceExhausted, text: largerThanMax, kind: fault.Internal, name: "internal",
 		detail: "a message to or from the model server is larger than gRPC may carry; send fewer images or rows per call"},
 	{code: codes.ResourceExhausted, kind: fault.Busy, name: "queue_full",
 		detail: "the model server is at its limit; try again later", after: comeBack},

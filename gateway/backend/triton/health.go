@@ -2,6 +2,7 @@ package triton
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -194,7 +195,7 @@ func (c *Client) failure(e *endpoint, gone bool, err error) {
 	}
 }
 
-// eject takes an endpoint out of service, unless it is the last. Calls that wait for it are made elsewhere.
+// eject takes an endpoint out of service, unless it is the last. Calls that wait for it are made elsewhere, and it comes back over a fresh connection.
 func (c *Client) eject(e *endpoint, why string) {
 	c.judging.Lock()
 	if !c.othersServe(e) || !e.ejected.CompareAndSwap(false, true) {
@@ -208,6 +209,7 @@ func (c *Client) eject(e *endpoint, why string) {
 	c.judging.Unlock()
 	c.log.Warn("a model server is taken out of service until it answers again", "endpoint", e.name, "because", why)
 	c.rescue(e)
+	e.link.renew()
 	c.dispatch()
 }
 
@@ -320,12 +322,18 @@ func (e *endpoint) state() backend.EndpointState {
 	switch {
 	case e.ejected.Load():
 		s.Reason = e.why()
-	case e.conn.GetState() == connectivity.TransientFailure:
-		s.Reason = "connection refused or timed out"
+	case !e.reached():
+		s.Reason = noConnection
 	default:
 		s.Ready = true
 	}
 	return s
+}
+
+// reached reports whether the server can be reached, as far as the last attempts have shown.
+func (e *endpoint) reached() bool {
+	state := e.conn.GetState()
+	return state != connectivity.TransientFailure && (state == connectivity.Ready || !e.link.down())
 }
 
 // why says why the endpoint is ejected.
@@ -337,8 +345,12 @@ func (e *endpoint) why() string {
 }
 
 func errorText(err error) string {
-	if err == nil {
+	var l *lost
+	switch {
+	case err == nil:
 		return ""
+	case errors.As(err, &l):
+		return public(l.Error())
 	}
 	return public(status.Convert(err).Message())
 }

@@ -7,12 +7,14 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"triton-gateway/tritonpb"
 )
 
 const (
-	mindEvery = 50 * time.Millisecond
+	liveMethod = "/inference.GRPCInferenceService/ServerLive"
+	mindEvery  = 50 * time.Millisecond
 	// An endpoint with calls under way that has given no sign of life for quietFor is asked for one. Two probes without an answer eject it: a server that hangs
 	// is out of service after quietFor + missesToEject * probeTimeout + mindEvery, 1.2 s.
 	quietFor      = 300 * time.Millisecond
@@ -96,21 +98,27 @@ func (c *Client) probeEjected(ctx context.Context, e *endpoint) {
 	e.probed.Store(int64(c.nanos() + pause))
 }
 
-// ping asks ServerLive.
+// ping asks ServerLive, over the connection that calls take: it is the one that has to answer.
 func (c *Client) ping(ctx context.Context, e *endpoint) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if !e.reconnect(ctx, probeTimeout) {
-		return status.Error(codes.Unavailable, "connection refused or timed out")
+	conn, err := e.link.get(ctx, probeTimeout)
+	if err != nil {
+		return err
 	}
-	answer, err := e.service.ServerLive(e.outgoing(ctx), &tritonpb.ServerLiveRequest{})
-	if status.Code(err) == codes.DeadlineExceeded {
-		return status.Error(codes.DeadlineExceeded, "it does not answer")
+	answer, _, err := conn.Call(ctx, liveMethod, e.fields(ctx), nil)
+	if err != nil {
+		_, err = statusError(conn, err)
+		if status.Code(err) == codes.DeadlineExceeded {
+			err = status.Error(codes.DeadlineExceeded, "it does not answer")
+		}
+		return err
 	}
-	if err == nil && !answer.GetLive() {
+	live := new(tritonpb.ServerLiveResponse)
+	if proto.Unmarshal(answer, live) != nil || !live.GetLive() {
 		return status.Error(codes.Unavailable, "it is not live")
 	}
-	return err
+	return nil
 }
 
 // lookAgain looks at what a server has loaded before it gets a call, so that no answer of another load counts as the old one's.

@@ -56,7 +56,7 @@ func (c *Client) Index(ctx context.Context) ([]backend.ModelStatus, error) {
 // are good. Where a connection stands, inference may go on and the models may be loaded anew unseen: that is another error.
 func (c *Client) noIndex(ctx context.Context, members []*endpoint, failures []error) error {
 	for i, e := range members {
-		if e.conn.GetState() != connectivity.Ready {
+		if e.conn.GetState() != connectivity.Ready && !e.link.stands() {
 			continue
 		}
 		f := translate(ctx, failures[i])

@@ -189,11 +189,11 @@ func TestLeaseReleasesOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := r.marshal()
+	first, err := codec{}.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := r.marshal()
+	second, err := codec{}.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestLeaseThatGrpcHasLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := r.marshal()
+		out, err := codec{}.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +246,7 @@ func TestSmallTensorsAreNotLeased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := r.marshal()
+	out, err := codec{}.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}

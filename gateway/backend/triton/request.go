@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"triton-gateway/gateway/backend"
@@ -47,9 +46,9 @@ type wantedOutput struct {
 	classes int64
 }
 
-// marshal gives the bytes that the generated code gives with deterministic maps. The tensors' Data is not copied but
-// for small ones; it is part of the result. It may be called for two attempts at the same time.
-func (r *inferRequest) marshal() (mem.BufferSlice, error) {
+// marshal gives the bytes that the generated code gives with deterministic maps, in pieces. The tensors' Data is not copied but
+// for small ones: every second piece is one. It may be called for two attempts at the same time.
+func (r *inferRequest) marshal() ([][]byte, error) {
 	total, copied, large := 0, 0, 0
 	for i := range r.inputs {
 		n := len(r.inputs[i].Data)
@@ -74,11 +73,7 @@ func (r *inferRequest) marshal() (mem.BufferSlice, error) {
 	if size := total + len(head) + 10*len(r.inputs); size > math.MaxInt32 {
 		return nil, tooLong(size)
 	}
-	var held *lease
-	if r.memory != nil && large > 0 {
-		held = newLease(r.memory, large)
-	}
-	out := make(mem.BufferSlice, 0, 2*large+1)
+	out := make([][]byte, 0, 2*large+1)
 	start := 0
 	for i := range r.inputs {
 		data := r.inputs[i].Data
@@ -89,11 +84,11 @@ func (r *inferRequest) marshal() (mem.BufferSlice, error) {
 			continue
 		}
 		// A later append may move head; the piece handed out here stays as it is, for appends only write behind it.
-		out = append(out, mem.SliceBuffer(head[start:len(head):len(head)]), held.buffer(data))
+		out = append(out, head[start:len(head):len(head)], data)
 		start = len(head)
 	}
 	if start < len(head) || len(out) == 0 {
-		out = append(out, mem.SliceBuffer(head[start:]))
+		out = append(out, head[start:])
 	}
 	return out, nil
 }

@@ -190,7 +190,7 @@ func (c *Client) part(now time.Duration) {
 		if e.running.Load() > 0 && now-time.Duration(e.since.Load()) < partWithin {
 			return false
 		}
-		_ = e.conn.Close()
+		_ = e.close()
 		return true
 	})
 }

@@ -3,9 +3,11 @@ package triton
 import (
 	"slices"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
+
+// pinLimit is the length of a message up to which any part of it may keep all of it in memory.
+const pinLimit = 4 << 10
 
 // The field numbers of ModelInferResponse, from grpc_service.proto. Its outputs and parameters have those of the request's.
 const (
@@ -22,6 +24,7 @@ const (
 
 // inferResponse is a ModelInferResponse without the parameters of its outputs. raw is positional to outputs.
 type inferResponse struct {
+	whole              int // bytes of the message around it
 	model, version, id string
 	params             map[string]any // bool, int64, uint64, float64 or string; nil where there are none
 	outputs            []wireOutput
@@ -41,157 +44,90 @@ type wireOutput struct {
 	contents    []byte
 }
 
-// unmarshal reads the message from grpc's frames. Each raw output is copied once, from the frames into memory of its own; grpc
-// frees the frames afterwards.
-func (r *inferResponse) unmarshal(data mem.BufferSlice) error {
-	*r = inferResponse{}
-	in := data.Reader()
-	defer in.Close()
-	return r.read(wireReader{in: in})
+// unmarshal reads a message, whose memory belongs to the answer from then on: what is large lies in it as it came.
+func (r *inferResponse) unmarshal(data []byte) error {
+	*r = inferResponse{whole: len(data)}
+	return r.read(data)
 }
 
 // unmarshal reads the message as inferResponse.unmarshal does.
-func (s *streamedResponse) unmarshal(data mem.BufferSlice) error {
-	*s = streamedResponse{}
-	in := data.Reader()
-	defer in.Close()
-	r := wireReader{in: in}
-	for r.left() > 0 {
-		num, typ, err := r.tag()
+func (s *streamedResponse) unmarshal(data []byte) error {
+	*s = streamedResponse{answer: inferResponse{whole: len(data)}}
+	return fields(data, func(num protowire.Number, typ protowire.Type, value []byte) error {
 		switch {
-		case err != nil:
 		case typ == protowire.BytesType && num == streamError:
-			err = readString(r, &s.problem)
+			return setString(&s.problem, value)
 		case typ == protowire.BytesType && num == streamResponse:
-			var inner wireReader
-			if inner, err = r.nested(); err == nil {
-				err = s.answer.read(inner)
-			}
-		default:
-			err = r.skip(num, typ)
+			return s.answer.read(value)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
-// read adds what it reads to what is there, as a message that comes in pieces asks for.
-func (r *inferResponse) read(in wireReader) error {
-	for in.left() > 0 {
-		num, typ, err := in.tag()
-		if err != nil {
-			return err
-		}
+// read adds what it reads to what is there, as a message that comes in pieces asks for. It passes over what it does not know.
+func (r *inferResponse) read(data []byte) error {
+	return fields(data, func(num protowire.Number, typ protowire.Type, value []byte) error {
 		if typ != protowire.BytesType {
-			err = in.skip(num, typ)
-		} else {
-			err = r.field(in, num)
+			return nil
 		}
-		if err != nil {
-			return err
+		switch num {
+		case responseModel:
+			return setString(&r.model, value)
+		case responseVersion:
+			return setString(&r.version, value)
+		case responseID:
+			return setString(&r.id, value)
+		case responseParams:
+			return r.param(value)
+		case responseRaw:
+			r.raw = append(r.raw, r.keep(value))
+		case responseOutputs:
+			r.outputs = append(r.outputs, wireOutput{})
+			return r.outputs[len(r.outputs)-1].read(value)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
-func (r *inferResponse) field(in wireReader, num protowire.Number) error {
-	switch num {
-	case responseModel:
-		return readString(in, &r.model)
-	case responseVersion:
-		return readString(in, &r.version)
-	case responseID:
-		return readString(in, &r.id)
-	case responseRaw:
-		body, err := in.bytes()
-		if err == nil {
-			r.raw = append(r.raw, body)
-		}
-		return err
-	case responseOutputs:
-		inner, err := in.nested()
-		if err != nil {
-			return err
-		}
-		r.outputs = append(r.outputs, wireOutput{})
-		return r.outputs[len(r.outputs)-1].read(inner)
-	case responseParams:
-		body, err := in.bytes()
-		if err != nil {
-			return err
-		}
-		return r.param(body)
+// keep gives a tensor's bytes as they lie in the message, or a copy where they would keep much more in memory than they are. Nobody writes to them; nothing can be appended
+// to them in place.
+func (r *inferResponse) keep(part []byte) []byte {
+	if r.whole > pinLimit && len(part) < r.whole/2 {
+		return append(make([]byte, 0, len(part)), part...)
 	}
-	return in.skip(num, protowire.BytesType)
+	return part[:len(part):len(part)]
 }
 
-// readString reads a text. Short ones, as names are, take one allocation.
-func readString(in wireReader, to *string) error {
-	n, err := in.length()
-	if err != nil {
-		return err
-	}
-	var short [64]byte
-	body := short[:min(n, len(short))]
-	if n > len(short) {
-		body = make([]byte, n)
-	}
-	if err := in.fill(body); err != nil {
-		return err
-	}
-	return setString(to, body)
-}
-
-func (o *wireOutput) read(in wireReader) error {
-	for in.left() > 0 {
-		num, typ, err := in.tag()
+func (o *wireOutput) read(data []byte) error {
+	return fields(data, func(num protowire.Number, typ protowire.Type, value []byte) error {
 		switch {
-		case err != nil:
 		case num == tensorShape && typ == protowire.VarintType:
-			err = o.dimension(in)
+			return o.dimensions(value)
 		case typ != protowire.BytesType:
-			err = in.skip(num, typ)
 		case num == tensorName:
-			err = readString(in, &o.name)
+			return setString(&o.name, value)
 		case num == tensorDType:
-			err = readString(in, &o.dtype)
+			return setString(&o.dtype, value)
 		case num == tensorShape:
-			err = o.packed(in)
+			o.shape = slices.Grow(o.shape, min(len(value), maxDims))
+			return o.dimensions(value)
 		case num == tensorContents: // a message given in pieces is the sum of the pieces
-			var body []byte
-			body, err = in.bytes()
-			o.contents = append(o.contents, body...)
-			if o.contents == nil {
+			if o.contents = append(o.contents, value...); o.contents == nil {
 				o.contents = []byte{}
 			}
-		default:
-			err = in.skip(num, typ)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
-func (o *wireOutput) packed(in wireReader) error {
-	inner, err := in.nested()
-	if err != nil {
-		return err
-	}
-	o.shape = slices.Grow(o.shape, min(inner.left(), maxDims))
-	for inner.left() > 0 {
-		if err := o.dimension(inner); err != nil {
-			return err
+// dimensions reads one varint after the other.
+func (o *wireOutput) dimensions(list []byte) error {
+	for len(list) > 0 {
+		v, n := protowire.ConsumeVarint(list)
+		if n < 0 {
+			return wireError(n)
 		}
+		o.shape, list = append(o.shape, int64(v)), list[n:]
 	}
 	return nil
-}
-
-func (o *wireOutput) dimension(in wireReader) error {
-	v, err := in.varint()
-	o.shape = append(o.shape, int64(v))
-	return err
 }

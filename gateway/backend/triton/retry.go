@@ -100,7 +100,10 @@ func (c *Client) secondTurn(ctx context.Context, p *pool, first *turn, where els
 			return turn{}, false
 		}
 	}
-	if where != anywhere || e.ejected.Load() || !c.retries.allow(now) || !e.reconnect(ctx, c.reconnect) || ctx.Err() != nil {
+	if where != anywhere || e.ejected.Load() || !c.retries.allow(now) {
+		return turn{}, false
+	}
+	if _, err := e.link.get(ctx, c.reconnect); err != nil || ctx.Err() != nil {
 		return turn{}, false
 	}
 	t, v := p.grab(c, c.nanos())

@@ -114,7 +114,7 @@ func (s *streaming) run(ctx context.Context, e *endpoint) (err error) {
 	ctx, end := e.try(ctx)
 	defer func() { end(err) }()
 	both := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
-	stream, err := e.conn.NewStream(ctx, both, streamMethod, grpc.ForceCodecV2(codec{}))
+	stream, err := e.conn.NewStream(e.outgoing(ctx), both, streamMethod, grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		return err
 	}

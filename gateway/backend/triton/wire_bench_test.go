@@ -3,7 +3,6 @@ package triton
 import (
 	"testing"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	"triton-gateway/gateway/backend"
@@ -22,33 +21,22 @@ func sample(elements int64) (*backend.Request, []byte) {
 	return r, wire
 }
 
-// still is memory that nobody counts.
-type still struct{}
-
-func (still) Retain()  {}
-func (still) Release() {}
-
-// BenchmarkSend makes a message of a request, with and without a backend.Memory; BenchmarkReceive makes tensors of an answer. Neither has grpc in it.
+// BenchmarkSend makes a message of a request; BenchmarkReceive makes tensors of an answer.
 func BenchmarkSend(b *testing.B) {
 	for name, elements := range sizes {
-		for memory, owner := range map[string]backend.Memory{"": nil, "-memory": still{}} {
-			b.Run(name+memory, func(b *testing.B) {
-				b.ReportAllocs()
-				r, _ := sample(elements)
-				r.Memory = owner
-				for range b.N {
-					m, err := newInferRequest(r)
-					if err != nil {
-						b.Fatal(err)
-					}
-					out, err := m.marshal()
-					if err != nil {
-						b.Fatal(err)
-					}
-					out.Free()
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			r, _ := sample(elements)
+			for range b.N {
+				m, err := newInferRequest(r)
+				if err != nil {
+					b.Fatal(err)
 				}
-			})
-		}
+				if _, err := m.marshal(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
@@ -61,10 +49,9 @@ func BenchmarkReceive(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			var in mem.BufferSlice = frames(wire, 16<<10)
 			for range b.N {
 				var a inferResponse
-				if err := a.unmarshal(in); err != nil {
+				if err := a.unmarshal(wire); err != nil {
 					b.Fatal(err)
 				}
 				if _, err := checked(asked, &a); err != nil {
