@@ -31,13 +31,17 @@ type Adaptive struct {
 	rounds  int           // comparisons without a result
 	moves   int           // steps in the same direction, one after the other: > 0 up, < 0 down
 	pressed int           // phases in a row in which the bound was in use, up to settledUse
-	light   time.Duration // of a call while there was room; 0: never seen
+	light   light         // use of the server while there was room
+	last    time.Duration // when the last answer came
 	late    int
 	dropped time.Duration
 }
 
-// sums are what the calls of a phase add up to; times in seconds.
-type sums struct{ calls, running, took, squared float64 }
+// sums are what the calls of a phase add up to; times in seconds. busy is the time in which there was at least one of them.
+type sums struct{ calls, running, took, squared, busy float64 }
+
+// light is how a server is seen in light use: so long for a call, in seconds, and so many a second of busy time. Zeros: never seen.
+type light struct{ took, rate float64 }
 
 // Ending says how a call ended, for a limit's sake.
 type Ending uint8
@@ -61,6 +65,7 @@ const (
 	patience   = 4    // comparisons until sums are thrown away
 	slowPhase  = 2 * time.Second
 	fewestLate = 8
+	crowd      = 2 // times the calls of light use are no light use any more
 	settledUse = 2 // phases until what calls take shows the new load
 )
 
@@ -114,6 +119,8 @@ func (a *Adaptive) Release(now, took time.Duration, how Ending) {
 		a.overloaded(now, took, how)
 		return
 	}
+	busy := max(min(now-a.last, took), 1)
+	a.last = max(a.last, now)
 	smoothed := a.Latency()
 	if smoothed == 0 {
 		smoothed = took
@@ -125,6 +132,7 @@ func (a *Adaptive) Release(now, took time.Duration, how Ending) {
 		return                                             // calls that were begun under another bound are still under way
 	}
 	s := took.Seconds()
+	a.phase.busy += busy.Seconds()
 	a.phase.calls++
 	a.phase.running += float64(n)
 	a.phase.took += s
@@ -153,11 +161,13 @@ func (a *Adaptive) need(limit int64) float64 {
 func (a *Adaptive) turn(now time.Duration, limit int64) {
 	p := a.phase
 	if !a.low && p.running < 0.8*p.calls*float64(limit) {
-		if p.running < p.calls*float64(limit)/2 {
-			a.light = time.Duration(p.took / p.calls * float64(time.Second))
-		}
 		a.pressed = 0
-		a.unused()
+		if !a.crowded(&p) {
+			if p.running < p.calls*float64(limit)/2 {
+				a.light = light{p.took / p.calls, p.calls / p.busy}
+			}
+			a.unused()
+		}
 		a.begin(now, false)
 		return
 	}
@@ -182,10 +192,27 @@ func (a *Adaptive) turn(now time.Duration, limit int64) {
 	a.begin(now, !a.low)
 }
 
+// crowded lowers the bound of a server that has room by its bound, and in truth has none: far more calls are under way than in light use, as rate times took is, and
+// they end hardly more often. So a load that is too high shows while it begins, before so many calls have come in that the bound is reached.
+func (a *Adaptive) crowded(p *sums) bool {
+	if a.light.took == 0 {
+		return false
+	}
+	rate, took := p.calls/p.busy, p.took/p.calls
+	ended, more := rate/a.light.rate, rate*took/(a.light.rate*a.light.took)
+	if more < crowd || math.Log(ended) > worthwhile*math.Log(more) {
+		return false
+	}
+	a.clear()
+	a.moves = 0
+	a.base = max(a.least, min(a.base, int64(math.Ceil(max(rate, a.light.rate)*a.light.took))))
+	return true
+}
+
 // guess lowers a bound that is reached for the first time since there was room, by as much as calls take longer now. It may be wrong, for the server may have
 // slowed down; so it is a quarter at least, and the comparisons go on from there.
 func (a *Adaptive) guess(limit int64, took float64) {
-	light := a.light.Seconds()
+	light := a.light.took
 	if light == 0 || took < 2*light || limit < a.start {
 		return
 	}

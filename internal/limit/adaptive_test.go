@@ -238,3 +238,47 @@ func TestAdaptiveComesBackFromItsMost(t *testing.T) {
 	s.run(5 * time.Second)
 	s.settled(t, "10 places", 5*time.Second)
 }
+
+// TestAdaptiveSeesALoadThatBegins: long before the bound is reached, many more calls that end hardly more often show that it is too high; where they do end more
+// often, it stays.
+func TestAdaptiveSeesALoadThatBegins(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		places int
+		batch  bool
+		want   func(limit, most int) bool
+	}{
+		{"4 places", 4, false, func(limit, most int) bool { return limit <= 8 && most <= 28 }},
+		{"1 place", 1, false, func(limit, most int) bool { return limit <= 8 && most <= 28 }},
+		{"room for all", 1000, false, func(limit, most int) bool { return limit >= 32 && most >= 30 }},
+		{"batches", 1, true, func(limit, most int) bool { return limit >= 16 }},
+	} {
+		s := newStation(NewAdaptive(1, 32, 1000), c.places, 20*time.Millisecond, min(3, c.places))
+		s.batch = c.batch
+		s.run(2 * time.Second)
+		most := 0
+		for s.demand < 40 { // twice as many as 4 places can answer
+			s.demand++
+			s.run(20 * time.Millisecond / time.Duration(min(c.places, 4)))
+			most = max(most, s.limit.Running())
+		}
+		if limit := s.limit.Limit(); !c.want(limit, most) {
+			t.Errorf("%s: the limit is %d, and up to %d calls were under way", c.name, limit, most)
+		}
+	}
+}
+
+// TestAdaptiveLetsABurstIn: after a quiet time, calls that come together and are answered together are no crowd.
+func TestAdaptiveLetsABurstIn(t *testing.T) {
+	s := newStation(NewAdaptive(1, 32, 1000), 100, 20*time.Millisecond, 1)
+	s.run(2 * time.Second)
+	for range 5 {
+		s.demand = 0
+		s.run(10 * time.Second)
+		s.demand = 25
+		s.run(60 * time.Millisecond)
+		if got := s.limit.Limit(); got < 32 {
+			t.Fatalf("limit %d after a burst of 25, with places for 100", got)
+		}
+	}
+}

@@ -12,7 +12,7 @@ const (
 	shortestPress = 200 * time.Millisecond
 	longestPress  = 5 * time.Second
 	pressLeast    = 8 // calls, or a look tells nothing
-	pressShare    = 5 // one refused of so many, at least, is more than a burst
+	pressShare    = 8 // one refused of so many, at least, is more than a burst
 )
 
 // press tells a burst, which a line is for, from a load that is above what the servers can do for longer. Of the latter a long line
@@ -33,11 +33,19 @@ func (p *press) count(now, one time.Duration, refused bool) {
 	if now >= p.end {
 		span := min(max(pressLooks*one, shortestPress), longestPress)
 		stale := now >= p.end+span // nobody has waited for longer than a span: what was before is over
-		p.on.Store(!stale && p.asked >= pressLeast && p.refused*pressShare >= p.asked)
+		p.on.Store(!stale && p.tooMany())
 		p.asked, p.refused, p.end = 0, 0, now+span
 	}
 	p.asked++
 	if refused {
 		p.refused++
 	}
+	if p.tooMany() { // the line has been filling for as long as those came that found room in it
+		p.on.Store(true)
+	}
+}
+
+// tooMany judges the calls of a span. It needs mu.
+func (p *press) tooMany() bool {
+	return p.asked >= pressLeast && p.refused >= pressLeast && p.refused*pressShare >= p.asked
 }

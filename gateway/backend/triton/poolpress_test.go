@@ -86,3 +86,28 @@ func TestALineThatStaysFullIsShort(t *testing.T) {
 		}
 	}
 }
+
+// While calls are turned away more than now and then, the line is made short at once, not when the look is over.
+func TestPressActsAtOnce(t *testing.T) {
+	const one = 20 * time.Millisecond
+	var p press
+	for range 60 { // the line fills
+		p.count(time.Minute, one, false)
+	}
+	for n := 1; !p.on.Load(); n++ {
+		if n > 10 {
+			t.Fatal("10 refusals of 70 calls are not noticed")
+		}
+		p.count(time.Minute, one, true)
+	}
+	var q press
+	for range 20 {
+		q.count(time.Minute, one, false)
+	}
+	for range pressLeast - 1 {
+		q.count(time.Minute, one, true)
+	}
+	if q.on.Load() {
+		t.Error("a few refusals are taken for a load")
+	}
+}
