@@ -37,6 +37,7 @@ func reach(ctx context.Context, e *Env, f configFlags, url string) (*remote, err
 	c, err := f.load(e, func(c *gateway.Config) {
 		c.Listen = gateway.Listen{HTTP: "127.0.0.1:0"}
 		c.Log.Level = "error"
+		c.Jobs.Queue = "off" // it answers one command
 	})
 	if err != nil {
 		return nil, err

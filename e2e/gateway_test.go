@@ -49,7 +49,7 @@ func start(t *testing.T, flagsAndVariables ...string) *gateway {
 	g := &gateway{}
 	found := make(chan string, 1)
 	command := parts.Command{
-		Path: parts.Gateway(t), Dir: parts.Root(t), Env: append(os.Environ(), "GATEWAY_LISTEN__DRAIN=0s"),
+		Path: parts.Gateway(t), Dir: parts.Root(t), Env: append(os.Environ(), "GATEWAY_LISTEN__DRAIN=0s", "GATEWAY_JOBS__QUEUE=off"),
 		Args: []string{"serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
 		Ready: func(line string) bool {
 			m := pageLine.FindStringSubmatch(line)

@@ -38,6 +38,7 @@ func slowTriton(t *testing.T) (_ *tritontest.Server, begun chan time.Duration, l
 func serveBefore(t *testing.T, fake *tritontest.Server) *Gateway {
 	t.Helper()
 	c := DefaultConfig()
+	c.Jobs.Queue = queueOff
 	c.Listen = Listen{HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0"}
 	c.ModelRepository, c.Triton.Endpoints = "", []string{fake.Addr()}
 	ctx, stop := context.WithCancel(context.Background())

@@ -16,9 +16,12 @@ type Config struct {
 	Embedded        Embedded  `yaml:"embedded" json:"embedded,omitempty" envPrefix:"EMBEDDED__" jsonschema_description:"The ONNX Runtime inside the gateway."`
 	Cache           Cache     `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
 	Limits          Limits    `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
+	Jobs            Jobs      `yaml:"jobs" json:"jobs,omitempty" envPrefix:"JOBS__" jsonschema_description:"Work that is handed in, answered at once with an id, and collected later."`
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 
+	// Roles are what this process does. They are a flag of serve, not a key.
+	Roles Roles `yaml:"-" json:"-"`
 	// Insecure allows a public listen address while no authentication is configured. It is a flag of serve, not a key.
 	Insecure bool `yaml:"-" json:"-"`
 }
@@ -88,7 +91,9 @@ func DefaultConfig() Config {
 		Cache:           Cache{Memory: 256 << 20, TTL: time.Hour},
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
 			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20},
+		Jobs:      defaultJobs(),
 		Telemetry: Telemetry{Sample: 0.1},
+		Roles:     Roles{API: true, Jobs: true},
 		Log:       Log{Level: "info"},
 	}
 }

@@ -100,6 +100,8 @@ func kindOf(field reflect.StructField) string {
 		return "size"
 	case field.Type == reflect.TypeFor[time.Duration]():
 		return "duration"
+	case field.Type == reflect.TypeFor[[]int]():
+		return "list of numbers"
 	case field.Type.Kind() == reflect.Slice:
 		return "list of text"
 	case field.Type == reflect.TypeFor[EndpointHeaders]():

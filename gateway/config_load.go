@@ -42,6 +42,7 @@ func LoadConfigWith(path string, environ []string, last func(*Config)) (Config, 
 	}
 	last(&c)
 	c.Limits.fill(DefaultConfig().Limits)
+	c.Jobs.fill(defaultJobs())
 	return c, c.Validate()
 }
 

@@ -14,6 +14,8 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9.]+ *([KMG]i?)?B?$`}, {Type: "integer"}}, Examples: []any{"64MiB"}}
 	case reflect.TypeFor[time.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9.]+(ns|us|ms|s|m|h))+$`, Examples: []any{"30s"}}
+	case reflect.TypeFor[Queue]():
+		return queueSchema()
 	case reflect.TypeFor[Secret]():
 		return &jsonschema.Schema{Type: "string"}
 	}

@@ -71,6 +71,9 @@ func codesOf(f *fault.Error) codes {
 	if f.Kind == fault.Invalid && (f.Code == "invalid_image" || f.Code == "invalid_row") {
 		c.rest = http.StatusUnprocessableEntity
 	}
+	if f.Code == "job_store_full" {
+		c.rest = http.StatusInsufficientStorage
+	}
 	return c
 }
 

@@ -36,6 +36,7 @@ type Gateway struct {
 	backend backend.Backend
 	catalog *catalog.Catalog
 	server  *server
+	force   workforce
 	kserve  *kserve.Server
 	public  listener
 	admin   listener     // without a net.Listener where there is none
@@ -111,8 +112,13 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		Version: build.Version, Log: log,
 		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs},
 	})
+	service, refused, err := g.openJobs(ctx, work.Pipeline, counts)
+	if err != nil {
+		return nil, err
+	}
+	g.force = workforce{service: service, works: c.Roles.Jobs}
 	g.server = newServer(serverDeps{
-		Runner: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve,
+		Runner: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c.Jobs, work.Check),
 		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 
 	"triton-gateway/gateway/pipeline"
@@ -17,14 +19,18 @@ type call struct {
 	many  bool // the answer has results, even of one item
 	opts  options
 	body  *pipeline.Body // nil for a GET
-	most  int            // pictures or rows: the setting limits.items
+	most  int            // pictures or rows
 	at    string         // where in the body the items are, such as "body.images"; "" for the whole body
+
+	setting string                                           // that most comes from; "": limits.items
+	foreign func(name, value string) (known bool, err error) // reads what else the query may hold; nil: only version
 }
 
 // item is one picture, row or set of tensors; err is set where it is already known to be bad.
 type item struct {
 	pipeline.Item
-	err error
+	name string // of the file; "" where there is none
+	err  error
 }
 
 // release lets go of the body and of what was cut out of it.
@@ -40,9 +46,9 @@ func (c *call) release() {
 }
 
 // piece makes an item of a part of the body's bytes. The whole buffer stays as long as one piece is held.
-func (c *call) piece(data []byte) {
+func (c *call) piece(name string, data []byte) {
 	c.body.Retain()
-	c.items = append(c.items, item{Item: pipeline.Item{Image: pipeline.NewBody(data, c.body.Release)}})
+	c.items = append(c.items, item{Item: pipeline.Item{Image: pipeline.NewBody(data, c.body.Release)}, name: name})
 }
 
 func (c *call) full() error {
@@ -53,24 +59,29 @@ func (c *call) full() error {
 }
 
 func (c *call) tooMany() error {
-	return fault.New(fault.TooLarge, "body_too_large", "one call takes at most %d pictures or rows; send the rest in another call (the operator raises limits.items)", c.most).At("body", "too many items")
+	return fault.New(fault.TooLarge, "body_too_large", "one call takes at most %d pictures or rows; send the rest in another call (the operator raises %s)", c.most, cmp.Or(c.setting, "limits.items")).At("body", "too many items")
 }
 
 // readCall reads the body and the query of an infer by POST. On success the caller releases the call.
 func (s *server) readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
+	c := &call{most: s.limits.Items}
+	return c, s.readBody(w, r, c)
+}
+
+// readBody reads the body and the query into a call. On success the caller releases the call.
+func (s *server) readBody(w http.ResponseWriter, r *http.Request, c *call) error {
 	kind, params, err := mediaType(r.Header.Get("Content-Type"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if coding := r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
-		return nil, fault.New(fault.Unsupported, "unsupported_media_type", "Content-Encoding %q is not taken; send the bytes as they are", clip(coding)).At("header.Content-Encoding", "not taken")
+	if err := uncoded(r.Header); err != nil {
+		return err
 	}
-	c := &call{most: s.limits.Items}
 	if err := c.query(r); err != nil {
-		return nil, err
+		return err
 	}
 	if c.body, err = s.bodies.read(w, r); err != nil {
-		return nil, err
+		return err
 	}
 	switch kind {
 	case multipartBody:
@@ -82,10 +93,18 @@ func (s *server) readCall(w http.ResponseWriter, r *http.Request) (*call, error)
 	}
 	if err != nil {
 		c.release()
-		return nil, err
+		return err
 	}
 	c.opts.fromHeader(r.Header)
-	return c, nil
+	return nil
+}
+
+// uncoded refuses a body in a coding of transport.
+func uncoded(h http.Header) error {
+	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return fault.New(fault.Unsupported, "unsupported_media_type", "Content-Encoding %q is not taken; send the bytes as they are", clip(coding)).At("header.Content-Encoding", "not taken")
+	}
+	return nil
 }
 
 // query takes options out of the query; version is read by the caller.
@@ -95,12 +114,23 @@ func (c *call) query(r *http.Request) error {
 		return err
 	}
 	for _, pair := range q {
-		if pair.name == "version" {
+		if c.foreign != nil {
+			switch known, err := c.foreign(pair.name, pair.value); {
+			case err != nil:
+				return err
+			case known:
+				continue
+			}
+		} else if pair.name == "version" {
 			continue
 		}
 		index := optionIndex(pair.name)
 		if index < 0 {
-			return c.opts.unknown("query", pair.name, "version")
+			others := []string{"version"}
+			if c.foreign != nil {
+				others = slices.Clone(jobParamNames)
+			}
+			return c.opts.unknown("query", pair.name, others...)
 		}
 		if err := c.opts.set(index, "query", pair.value); err != nil {
 			return err
@@ -177,7 +207,7 @@ func (c *call) readForm(boundary string) error {
 				c.items = append(c.items, item{err: fault.New(fault.Invalid, "invalid_request", "the field %s of the form is empty", p.Name)})
 				continue
 			}
-			c.piece(p.Content)
+			c.piece(p.FileName, p.Content)
 		case p.File:
 			names = append(names, clip(p.Name))
 		case index < 0:

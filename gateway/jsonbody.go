@@ -57,7 +57,7 @@ func (c *call) readJSON() error {
 			c.items = append(c.items, item{err: badOption(r.place(i), "%s", err)})
 			continue
 		}
-		c.piece(data)
+		c.piece("", data)
 	}
 	if len(c.items) == 0 {
 		if r.have != "" {

@@ -15,9 +15,10 @@ const (
 
 // part is one part of a form. Content is a piece of the body's own buffer, not a copy.
 type part struct {
-	Name    string
-	File    bool // it came with a file name
-	Content []byte
+	Name     string
+	File     bool // it came with a file name
+	FileName string
+	Content  []byte
 }
 
 // form takes a multipart body apart in place, by the rules of mime/multipart: a preamble and an epilogue are skipped, a body
@@ -116,9 +117,9 @@ func (f *form) part() (part, error) {
 	if err != nil || kind != "form-data" || params["name"] == "" {
 		return part{}, f.broken("part %d of the form has no name; each part needs a header such as Content-Disposition: form-data; name=\"image\"", f.seen)
 	}
-	_, file := params["filename"]
+	name, file := params["filename"]
 	content, err := f.content()
-	return part{Name: params["name"], File: file, Content: content}, err
+	return part{Name: params["name"], File: file, FileName: name, Content: content}, err
 }
 
 // headers reads the header lines of a part and gives its Content-Disposition.

@@ -73,7 +73,7 @@ func describeByHand(doc *huma.OpenAPI) {
 	doc.Info.Description = "Pictures and rows in, labels, boxes and values out. Errors are problem documents (RFC 9457) with stable codes. " +
 		"KServe v2 (the Open Inference Protocol) is served under /v2 and over gRPC; its own document describes it."
 	doc.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
-	doc.Tags = []*huma.Tag{{Name: "infer"}, {Name: "models"}, {Name: "routes"}, {Name: "stats"}, {Name: "admin"}, {Name: "health"}}
+	doc.Tags = []*huma.Tag{{Name: "infer"}, {Name: "jobs"}, {Name: "models"}, {Name: "routes"}, {Name: "stats"}, {Name: "admin"}, {Name: "health"}}
 	problemSchema := schema(problem{})
 
 	for _, path := range []string{"/v1/models/{model}/infer", "/v1/models/{model}/versions/{version}/infer"} {
@@ -101,6 +101,7 @@ func describeByHand(doc *huma.OpenAPI) {
 	explain.Responses = map[string]*huma.Response{"200": {Description: "The target", Content: map[string]*huma.MediaType{typeJSON: {Schema: schema(explainView{})}}}}
 	explain.RequestBody.Required = false
 	add(doc, explain, problemSchema, 400, 404, 413, 415, 429, 503)
+	describeJobs(doc, schema, problemSchema)
 	health(doc, schema, problemSchema)
 	oneErrorSchema(doc, problemSchema)
 }

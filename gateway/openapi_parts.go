@@ -108,6 +108,10 @@ func problemWords(status int) (code, detail string, retryable bool) {
 		return "upstream_error", "the model failed", true
 	case 503:
 		return "backend_unavailable", "no backend can serve this model now", true
+	case 409:
+		return "conflict", "this Idempotency-Key was used for another job; send a new key with a new job", false
+	case 507:
+		return "job_store_full", "the inputs of jobs fill the store already; come again when some are done", false
 	case 504:
 		return "deadline_exceeded", "the request took longer than limits.timeout allows", true
 	}

@@ -20,6 +20,7 @@ type serverDeps struct {
 	Models  modelSource
 	Admin   administrator
 	KServe  protocol
+	Jobs    *jobSide
 	Bytes   byteBudget // of all bodies in memory at the same time
 	Metrics *metrics
 	Limits  httpLimits
@@ -56,6 +57,7 @@ type server struct {
 	models   modelSource
 	admin    administrator
 	kserve   protocol
+	jobs     *jobSide
 	bodies   *bodyPool
 	metrics  *metrics
 	stats    *stats
@@ -73,6 +75,7 @@ func newServer(d serverDeps) *server {
 		models:  d.Models,
 		admin:   d.Admin,
 		kserve:  d.KServe,
+		jobs:    d.Jobs,
 		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes},
 		metrics: d.Metrics,
 		stats:   newStats(d.Now()),
@@ -130,6 +133,7 @@ func (s *server) publicRoutes() *gin.Engine {
 	e.GET("/v1/models/:model/results/:sha256", s.handle(s.byDigest))
 	e.GET("/v1/models/:model/samples/:file", s.handle(s.sample))
 	e.POST("/v1/routes/:model/explain", s.handle(s.explain))
+	s.registerJobs(e)
 
 	api := s.typedAPI(e)
 	s.registerModels(api)

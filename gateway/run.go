@@ -79,6 +79,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.grpc != nil {
 		serve = append(serve, func() error { return g.kserve.ServeGRPC(g.grpc, false) })
 	}
+	g.force.begin()
+	defer g.force.end()
 	failed := make(chan error, len(serve))
 	for _, s := range serve {
 		go func() { failed <- s() }()
@@ -105,6 +107,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 func (g *Gateway) drain() {
 	g.server.drain()
 	g.kserve.Drain()
+	g.force.handBack()
 	delay := g.config.Listen.Drain
 	g.log.Info("shutting down: not ready any more, requests are still taken", "for_ms", delay.Milliseconds())
 	if delay <= 0 {
@@ -128,6 +131,8 @@ func (g *Gateway) drain() {
 func (g *Gateway) shutdown(ctx context.Context, servers []listener) error {
 	g.server.drain()
 	g.kserve.Drain()
+	g.force.handBack()
+	g.server.jobs.part()
 	most := g.config.Limits.Timeout + graceful
 	g.log.Info("shutting down: running requests may finish", "at_most_ms", most.Milliseconds())
 	ctx, cancel := context.WithTimeout(ctx, most)

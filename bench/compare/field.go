@@ -77,7 +77,7 @@ func (f *field) gateway(ctx context.Context, s settings, decode, redis string, k
 		return err
 	}
 	cmd := exec.CommandContext(ctx, s.gateway, "serve", "--http", address, "--admin", "none", "--triton", f.triton.GRPC, "--model-repository", repository)
-	cmd.Env = append(os.Environ(), "GATEWAY_LOG__LEVEL=warn")
+	cmd.Env = append(os.Environ(), "GATEWAY_LOG__LEVEL=warn", "GATEWAY_JOBS__QUEUE=off")
 	name := "gateway, decode: " + decode
 	if redis != "" {
 		cmd.Env = append(cmd.Env, "GATEWAY_CACHE__REDIS="+redis, "GATEWAY_CACHE__MEMORY=0")

@@ -15,11 +15,12 @@ type GatewayServer struct {
 }
 
 // Serve runs the built program as `serve` on free ports of this machine for the length of one test, and returns when it has said where it
-// listens. Settings that begin with GATEWAY_ are variables, all others are flags. It ends without waiting for load balancers to notice.
+// listens. Settings that begin with GATEWAY_ are variables, all others are flags. It ends without waiting for load balancers to notice, and has no jobs unless
+// GATEWAY_JOBS__QUEUE is given.
 func Serve(tb testing.TB, settings ...string) *GatewayServer {
 	tb.Helper()
 	command := Command{
-		Path: Gateway(tb), Dir: Root(tb), Env: append(os.Environ(), "GATEWAY_LISTEN__DRAIN=0s"),
+		Path: Gateway(tb), Dir: Root(tb), Env: append(os.Environ(), "GATEWAY_LISTEN__DRAIN=0s", "GATEWAY_JOBS__QUEUE=off"),
 		Args: []string{"serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
 	}
 	for _, s := range settings {
