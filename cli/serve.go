@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 
@@ -31,13 +32,23 @@ func (s *serveCmd) Run(ctx context.Context, e *Env) error {
 		return err
 	}
 	collectLess(e.Environ, c)
-	g, err := gateway.New(ctx, c, gateway.Build{Version: e.Version, Commit: e.Commit}, logger(e, c.Log))
+	log, end := serveLog(e, c.Log)
+	defer end()
+	g, err := gateway.New(ctx, c, gateway.Build{Version: e.Version, Commit: e.Commit}, log)
 	if err != nil {
 		return err
 	}
 	defer g.Close()
 	fmt.Fprint(e.Out, g.Banner())
 	return g.Run(ctx)
+}
+
+// serveLog is as logger, but that JSON is written many lines at a time; end writes the last ones. People read text as it comes.
+func serveLog(e *Env, c gateway.Log) (log *slog.Logger, end func() error) {
+	if c.Format == "json" || c.Format == "" && !terminal(e.Err) {
+		return gateway.NewLog(e.Err, c)
+	}
+	return logger(e, c), func() error { return nil }
 }
 
 // optional sets an address by its flag; none turns the listener off.

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"math"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"triton-gateway/gateway"
@@ -22,5 +24,20 @@ func TestCollectLessLeavesWhatTheEnvironmentSays(t *testing.T) {
 	want := 2*int64(c.Cache.Memory) + int64(c.Limits.Bodies) + 256<<20
 	if got := debug.SetGCPercent(100); got != 400 || debug.SetMemoryLimit(-1) != want {
 		t.Errorf("%d %%, %d bytes; want 400 %%, %d", got, debug.SetMemoryLimit(-1), want)
+	}
+}
+
+func TestServeLog(t *testing.T) {
+	for format, want := range map[string]string{"": `"msg":"here"`, "json": `"msg":"here"`, "text": "msg=here"} {
+		var out bytes.Buffer
+		log, end := serveLog(&Env{Err: &out}, gateway.Log{Level: "warn", Format: format})
+		log.Info("below the level")
+		log.Warn("here")
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+		if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
+			t.Errorf("%q: %s", format, got)
+		}
 	}
 }

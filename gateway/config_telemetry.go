@@ -39,6 +39,7 @@ func (t *Telemetry) check() []error {
 
 // openTelemetry makes the tracer and the metrics, and has the log name traces.
 func (g *Gateway) openTelemetry(build Build) (*metrics, error) {
+	lines, drops := g.log.Handler().(dropper)
 	g.log = slog.New(telemetry.LogHandler(g.log.Handler()))
 	tracer, err := telemetry.New(g.config.Telemetry.client(build.Version), g.log)
 	if err != nil {
@@ -47,6 +48,9 @@ func (g *Gateway) openTelemetry(build Build) (*metrics, error) {
 	g.onClose(tracer.Close)
 	m := newMetrics(buildInfo{Version: build.Version, Commit: build.Commit, Backend: g.config.backendName()})
 	m.tracer, m.off = tracer, g.config.Telemetry.Off
+	if drops {
+		m.registry.MustRegister(logReadings(lines))
+	}
 	if g.config.Telemetry.OTLP != "" {
 		m.registry.MustRegister(spanReadings(tracer))
 	}

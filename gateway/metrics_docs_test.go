@@ -23,6 +23,11 @@ type fakePool []backend.EndpointState
 
 func (p fakePool) Endpoints() []backend.EndpointState { return p }
 
+// dropped is a log that has lost so many lines.
+type dropped uint64
+
+func (d dropped) Dropped() uint64 { return uint64(d) }
+
 // allReadings are all figures that are read when Prometheus asks.
 func allReadings(t *testing.T) []readings {
 	c, err := cache.New(cache.Config{Memory: 1 << 20}, quietLog())
@@ -34,7 +39,7 @@ func allReadings(t *testing.T) []readings {
 	counters := newModelCounters(&fakeTeller{list: []backend.Statistics{{Model: "m", Version: "1"}}}, pool, time.Now)
 	return []readings{
 		collector{c, limit.New(1, 0), limit.NewBytes(1)}.readings,
-		poolReadings(pool), counters.readings, spanReadings(nil),
+		poolReadings(pool), counters.readings, spanReadings(nil), logReadings(dropped(1)),
 		loadReadings(func() []pipeline.Load { return []pipeline.Load{{Model: "m"}} }),
 	}
 }

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"regexp"
@@ -99,11 +98,8 @@ func TestGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	level := slog.LevelError
-	if m.log {
-		level = slog.LevelInfo
-	}
-	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level}))
+	logger, end := gateway.NewLog(log, c.Log)
+	defer end()
 	debug.SetGCPercent(400) // as `triton-gateway serve` does
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
