@@ -51,11 +51,11 @@ type endpoint struct {
 	authority string      // what TLS and HTTP/2 call the server
 	largest   int         // bytes of an answer
 	linked    uint64      // dials when the link was last connected, and 1; 0: never. Of whoever connects it
-	calls   *ledger
-	watch   *watcher
-	http    http.Client // for the metrics page
-	extra   func(context.Context) map[string]string
-	attempt func(context.Context, string) (context.Context, func(error)) // nil: nobody is told
+	calls     *ledger
+	watch     *watcher
+	http      http.Client // for the metrics page
+	extra     func(context.Context) map[string]string
+	attempt   func(context.Context, string) (context.Context, func(error)) // nil: nobody is told
 	health
 	// seen is what the last look that succeeded has found ready; epochs are the last of every version that was ever seen.
 	seen   atomic.Pointer[map[modelVersion]bool]

@@ -75,6 +75,15 @@ func pure(t *testing.T, seen *atomic.Int64) tritontest.Func {
 	}
 }
 
+// call makes one call and lets go of its memory, which nobody else holds then.
+func (p *pooled) call(ctx context.Context, c *Client) error {
+	_, err := c.Infer(ctx, p.request("m"))
+	if p.Release(); p.holders.Load() != 0 {
+		p.tb.Errorf("the memory is still held after the call, which ended with %v", err)
+	}
+	return err
+}
+
 // allFreed waits until so many buffers are free. What grpc has dropped comes with a garbage collection.
 func allFreed(t *testing.T, freed *atomic.Int64, want int64) {
 	t.Helper()
@@ -93,10 +102,7 @@ func TestMemoryIsHeldWhileItIsSent(t *testing.T) {
 	calls := int64(0)
 	for _, size := range []int{3000, 5000, 300_000} {
 		for fill := range byte(10) {
-			p := newPooled(t, size, fill, &freed)
-			_, err := c.Infer(t.Context(), p.request("m"))
-			p.Release()
-			if err != nil {
+			if err := newPooled(t, size, fill, &freed).call(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
 			calls++
@@ -105,7 +111,9 @@ func TestMemoryIsHeldWhileItIsSent(t *testing.T) {
 	if seen.Load() != calls {
 		t.Errorf("%d calls reached the model, want %d", seen.Load(), calls)
 	}
-	allFreed(t, &freed, calls)
+	if freed.Load() != calls {
+		t.Errorf("%d buffers were released", freed.Load())
+	}
 }
 
 // TestMemoryOfCancelledCalls leaves calls at every moment, breaks connections under them, and lets two attempts at a time send the same buffer.
@@ -136,7 +144,9 @@ func TestMemoryOfCancelledCalls(t *testing.T) {
 					})
 				}
 				twice.Wait()
-				p.Release()
+				if p.Release(); p.holders.Load() != 0 {
+					t.Error("the memory is still held after the calls")
+				}
 				if i%10 == 9 && caller == 0 {
 					s.Cut()
 				}
@@ -144,14 +154,13 @@ func TestMemoryOfCancelledCalls(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	allFreed(t, &freed, each*callers)
 	if seen.Load() == 0 {
 		t.Error("no call has reached the model")
 	}
 	t.Logf("%d calls reached the model", seen.Load())
 }
 
-// TestMemoryOfAHungServer: what has been handed to a connection that does not move stays held until it moves on or breaks.
+// TestMemoryOfAHungServer: what was on its way when the callers left is not read any more, although the connection stands still; it is as good as before when it moves on.
 func TestMemoryOfAHungServer(t *testing.T) {
 	s := fake(t)
 	var seen, freed atomic.Int64
@@ -163,23 +172,51 @@ func TestMemoryOfAHungServer(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range 6 {
 			wait.Go(func() {
-				p := newPooled(t, 6<<20, byte(i), &freed)
 				ctx, leave := context.WithTimeout(t.Context(), 30*time.Millisecond)
 				defer leave()
-				if _, err := c.Infer(ctx, p.request("m")); err == nil {
+				p := newPooled(t, 6<<20, byte(i), new(atomic.Int64))
+				if err := p.call(ctx, c); err == nil {
 					t.Error("a hung server has answered")
 				}
-				p.Release()
 			})
 		}
 		wait.Wait()
+		conn := c.list()[0].link.conn.Load()
 		if round == 0 {
 			s.Unhang()
 		} else {
 			s.Kill()
+			s.Start()
 		}
-		allFreed(t, &freed, int64(6*(round+1)))
+		if err := newPooled(t, 300_000, 1, &freed).call(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+		if again := c.list()[0].link.conn.Load() == conn; again != (round == 0) {
+			t.Errorf("round %d: the same connection: %t", round, again)
+		}
 	}
+}
+
+// TestMemoryOfAStream: grpc may hold it for longer than the call.
+func TestMemoryOfAStream(t *testing.T) {
+	s := fake(t)
+	s.Decoupled("many", func(_ context.Context, in []tensor.Tensor, emit func(...tensor.Tensor) error) error {
+		if bytes.Count(in[0].Data, []byte{7}) != len(in[0].Data) {
+			t.Error("the model got other bytes")
+		}
+		return emit(bytesOf("OUT", 1))
+	})
+	c := clientOf(t, s.Addr())
+	var freed atomic.Int64
+	const calls = 10
+	for range calls {
+		p := newPooled(t, 300_000, 7, &freed)
+		if err := c.Stream(t.Context(), p.request("many"), func(*backend.Response) error { return nil }); err != nil {
+			t.Error(err)
+		}
+		p.Release()
+	}
+	allFreed(t, &freed, calls)
 }
 
 func TestLeaseReleasesOnce(t *testing.T) {
