@@ -33,11 +33,15 @@ type Code uint32
 
 // The codes that this package treats apart.
 const (
-	CodeNo       Code = 0x0
-	CodeProtocol Code = 0x1
-	CodeFlow     Code = 0x3
-	CodeRefused  Code = 0x7
-	CodeCancel   Code = 0x8
+	CodeNo           Code = 0x0
+	CodeProtocol     Code = 0x1
+	CodeFlow         Code = 0x3
+	CodeStreamClosed Code = 0x5
+	CodeFrameSize    Code = 0x6
+	CodeRefused      Code = 0x7
+	CodeCancel       Code = 0x8
+	CodeCompression  Code = 0x9
+	CodeCalm         Code = 0xb
 )
 
 func (c Code) String() string {

@@ -1,9 +1,235 @@
 package h2
 
-import "net"
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// parting is how long a connection waits, after its last frame, for the client to close it: a close with bytes unread would make the client lose what it
+// was told last.
+const parting = 250 * time.Millisecond
 
 // serverConn is one connection of a client.
+//
+// One goroutine at a time leads: it reads frames until there is a call to answer, and answers it itself. The reading goes on in another goroutine at once where
+// calls overlap, else after patience; see lead.
 type serverConn struct {
-	server *Server
-	nc     net.Conn
+	server  *Server
+	options *ServerOptions
+	nc      net.Conn
+	raw     syscall.RawConn // nil where bytes cannot be written past nc, as with TLS
+
+	writing chan struct{} // the write lock: who has put something in may write, and use out
+	out     serverOut
+	timer   cutOff
+
+	// What only the leader uses.
+	in       source
+	decoder  *hpack.Decoder
+	fields   requestFields
+	window   int64 // what the client may send on the connection
+	ready    *ServerCall
+	overlaps int // calls that are still to be led as if they overlapped
+	floods   flood
+	pinged   time.Time // when the last ping came
+	strikes  int
+
+	patience *time.Timer
+
+	mu         sync.Mutex
+	err        error // why the connection ended; nil while it stands
+	unattended bool  // the leader answers a call, and nobody reads
+	calls      map[uint32]*ServerCall
+	active     int // calls that count
+	lastID     uint32
+	recent     closedList
+	filling    *ServerCall   // whose message the leader reads into
+	blocked    []*ServerCall // waiting for window
+	control    []byte        // frames to be written before others; only who has the write lock takes from it
+	endings    []ending      // to be written after these
+	answers    int           // of them, those that the client asked for
+	useful     int           // messages and ends that went out since that was looked at
+	sent       bool          // messages or ends went out since the last ping
+	draining   bool
+	farewell   bool // the last GOAWAY is said
+	shut       bool // nothing more is sent
+	peer       serverPeer
+}
+
+// serverPeer is what the client has said about itself.
+type serverPeer struct {
+	window  int64 // of the connection, for what this side sends
+	initial int64 // of each new stream
+	frame   int
+	table   uint32 // bytes of its HPACK table
+	headers uint32 // longest list of headers
+}
+
+// serverOut is what the writer keeps from call to call.
+type serverOut struct {
+	encoder *hpack.Encoder
+	block   bytes.Buffer // headers, encoded
+	table   uint32       // bytes of the table that the encoder keeps to
+	bytes   []byte       // everything that is not the handler's
+	vector  net.Buffers
+	rest    net.Buffers // of vector, not written yet
+	flat    []byte
+	try     try
+
+	// Of the write that is made ready.
+	limit int    // longest frame
+	most  uint32 // longest list of trailers
+	end   *ending
+}
+
+func newServerConn(s *Server, nc net.Conn) *serverConn {
+	c := &serverConn{server: s, options: &s.options, nc: nc, writing: make(chan struct{}, 1), calls: map[uint32]*ServerCall{},
+		window: int64(s.options.ConnWindow),
+		peer:   serverPeer{window: firstWindow, initial: firstWindow, frame: leastFrame, table: 4096, headers: 1<<32 - 1}}
+	if _, secret := nc.(*tls.Conn); !secret {
+		if sc, ok := nc.(syscall.Conn); ok {
+			if raw, err := sc.SyscallConn(); err == nil && canTry {
+				c.raw = raw
+			}
+		}
+	}
+	c.out.table = c.peer.table
+	c.out.encoder = hpack.NewEncoder(&c.out.block)
+	c.out.try.do = c.out.try.once
+	c.in = source{from: nc, buf: make([]byte, readBuffer)}
+	c.fields.most = int(s.options.MaxHeaders)
+	c.decoder = hpack.NewDecoder(4096, c.fields.add)
+	c.decoder.SetMaxStringLength(c.blockLimit())
+	c.patience = time.AfterFunc(time.Hour, c.attend)
+	c.patience.Stop()
+	return c
+}
+
+// connError ends a connection, with a code that the client is told.
+type connError struct {
+	code Code
+	text string
+}
+
+func (e *connError) Error() string { return "h2: the client breaks the protocol: " + e.text }
+
+func wrong(code Code, format string, args ...any) error {
+	return &connError{code, fmt.Sprintf(format, args...)}
+}
+
+var errGone = errors.New("h2: the client has closed the connection")
+
+// serve is the first goroutine of the connection.
+func (c *serverConn) serve() {
+	if err := c.hello(); err != nil {
+		c.fail(err)
+		return
+	}
+	c.lead()
+}
+
+// hello takes the client's preface and first SETTINGS.
+func (c *serverConn) hello() error {
+	_ = c.nc.SetDeadline(time.Now().Add(c.options.Hello))
+	if t, ok := c.nc.(*tls.Conn); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), c.options.Hello)
+		err := t.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if chosen := t.ConnectionState().NegotiatedProtocol; chosen != "h2" {
+			return fmt.Errorf("h2: the client speaks %q by ALPN", chosen)
+		}
+	}
+	_ = c.nc.SetWriteDeadline(time.Time{})
+	c.mu.Lock()
+	c.control = c.appendHello(c.control)
+	c.mu.Unlock()
+	c.flushSoon()
+	b, err := c.in.take(len(preface))
+	if err != nil {
+		return err
+	}
+	if string(b) != preface {
+		return wrong(CodeProtocol, "it does not begin with the preface of HTTP/2")
+	}
+	b, err = c.in.peek(headSize)
+	if err != nil {
+		return err
+	}
+	if f := parseFrame(b); f.kind != frameSettings || f.has(flagAck) {
+		return wrong(CodeProtocol, "it does not begin with SETTINGS")
+	}
+	if err := c.readFrame(); err != nil {
+		return err
+	}
+	return c.nc.SetReadDeadline(time.Time{})
+}
+
+// fail ends the connection with the first reason given, and the calls on it.
+func (c *serverConn) fail(why error) {
+	c.mu.Lock()
+	first := c.err == nil
+	if first {
+		c.err = why
+	}
+	list := make([]*ServerCall, 0, len(c.calls))
+	for _, call := range c.calls {
+		list = append(list, call)
+		c.drop(call)
+	}
+	c.mu.Unlock()
+	for _, call := range list {
+		call.cancel()
+	}
+	if !first {
+		return
+	}
+	var told *connError
+	if errors.As(why, &told) {
+		c.goodbye(told)
+	}
+	_ = c.nc.Close()
+	c.server.left(c)
+}
+
+// goodbye tells the client why the connection ends, as far as it reads. Only the leader calls it.
+func (c *serverConn) goodbye(why *connError) {
+	_ = c.nc.SetDeadline(time.Now().Add(parting)) // also for who writes
+	select {
+	case c.writing <- struct{}{}:
+	case <-time.After(2 * parting):
+		return
+	}
+	_ = c.nc.SetDeadline(time.Now().Add(parting))
+	c.mu.Lock()
+	last := appendGoAway(c.control, c.lastID, why.code, why.text)
+	c.control, c.endings = nil, nil
+	c.mu.Unlock()
+	_, err := c.nc.Write(last)
+	<-c.writing
+	if err == nil {
+		c.closeWrite()
+		for end := time.Now().Add(parting); time.Now().Before(end); {
+			if _, err := c.nc.Read(c.in.buf); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (c *serverConn) closeWrite() {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
 }
