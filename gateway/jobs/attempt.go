@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -32,11 +31,13 @@ type attempt struct {
 	next   atomic.Int64
 	todo   []int // indexes of items without a result
 	calm   calm
+	apart  int // of todo, so many run alone: see alone.go
 
 	pending []Result
 	bytes   int // of their bodies
 	flushed time.Time
 	flush   *time.Timer
+	waiting []chan struct{} // closed when what is pending is written
 	verdict verdict
 }
 
@@ -56,6 +57,10 @@ func (s *Service) attempt(shutdown context.Context, j *Job) {
 	defer s.leave(j.ID, nudge)
 	if err := a.known(); err != nil {
 		a.verdict.later = err
+		a.settle()
+		return
+	}
+	if !a.isolate() {
 		a.settle()
 		return
 	}
@@ -97,28 +102,6 @@ func (a *attempt) known() error {
 		}
 	}
 	return nil
-}
-
-// start begins the items, and gives how many goroutines run them.
-func (a *attempt) start() (ended <-chan struct{}) {
-	var wait sync.WaitGroup
-	for range min(a.Limits.Parallel, len(a.todo)) {
-		wait.Go(func() {
-			for !a.isClosed() {
-				n := int(a.next.Add(1)) - 1
-				if n >= len(a.todo) {
-					return
-				}
-				a.out <- a.item(a.todo[n])
-			}
-		})
-	}
-	all := make(chan struct{})
-	go func() {
-		wait.Wait()
-		close(all)
-	}()
-	return all
 }
 
 func (a *attempt) isClosed() bool {
@@ -188,13 +171,22 @@ func (a *attempt) take(e ending) {
 		if a.verdict.failed(e) {
 			a.close(false)
 		}
+		if e.written != nil {
+			close(e.written) // there is nothing to write
+		}
 		return
 	}
 	a.verdict.add(e.result)
 	a.pending = append(a.pending, e.result)
 	a.bytes += len(e.result.Body)
+	if e.written != nil {
+		a.waiting = append(a.waiting, e.written)
+	}
 	switch left := a.verdict.total - a.verdict.done; {
 	case left == 0: // they go with the outcome
+		a.close(false)
+	case e.written != nil:
+		a.extend()
 	case len(a.pending) >= flushCount || a.bytes >= flushBytes:
 		a.extend()
 	case len(a.pending) == 1:

@@ -16,6 +16,8 @@ type ending struct {
 	result Result
 	err    error
 	kind   endingKind // of err
+
+	written chan struct{} // closed when the result is in the store; nil: nobody waits for that
 }
 
 type endingKind uint8
@@ -27,15 +29,18 @@ const (
 	left                      // the attempt is over
 )
 
-// item answers one item.
-func (a *attempt) item(index int) (e ending) {
+// item answers one item; alone: while no other item of a job is at work in this process.
+func (a *attempt) item(index int, alone bool) (e ending) {
 	defer func() {
 		if p := recover(); p != nil {
 			e = ending{err: fmt.Errorf("panic: %v", p)}
 		}
 	}()
 	item := a.job.Items[index]
-	weight := min(item.Size, a.Limits.Memory)
+	weight := min(max(item.Size, 1), a.Limits.Memory)
+	if alone {
+		weight = a.Limits.Memory
+	}
 	if err := a.held.Acquire(a.ctx, weight); err != nil {
 		return ending{err: errLeft, kind: left}
 	}

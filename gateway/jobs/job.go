@@ -4,7 +4,8 @@
 //
 // The promise: every item runs at least once, and exactly one result of each is visible. A worker holds a job by a lease with a fence, a
 // number that grows with every lease of that job; a store takes nothing from a worker whose fence is not the newest. A worker that
-// dies costs no attempt: its lease ends, and the items that were done are not done again. A store is a folder below: sqlite, redis, sqs.
+// dies costs no attempt: its lease ends, and the items that were done are not done again. An item that takes its worker down time after time is found and
+// fails alone. A store is a folder below: sqlite, redis, sqs; hybrid is two of them as one.
 package jobs
 
 import (
@@ -98,6 +99,7 @@ type Job struct {
 	Done     int       // items with a result, failed ones included
 	Bad      int       // of these, failed ones
 	Attempt  int       // attempts that were used up: failures, not crashes
+	Crashes  int       // leases in a row that were taken over after their end, with no new result meanwhile
 	Fence    int64     // of the newest lease; 0 before the first
 	Started  time.Time // of the first lease; zero before
 	Finished time.Time // zero before

@@ -92,7 +92,7 @@ func (s *Service) tellAll(ctx context.Context) {
 
 // tellOne calls a webhook, unless another process has meanwhile, and notes what came of it.
 func (s *Service) tellOne(ctx context.Context, id string) {
-	j, err := s.Store.Get(ctx, id)
+	j, err := s.Look(ctx, nil, id)
 	if err != nil || j.Told || !j.State.Final() {
 		return
 	}

@@ -38,6 +38,10 @@ func (a *attempt) extend() {
 	switch {
 	case err == nil:
 		a.pending, a.bytes = nil, 0
+		for _, written := range a.waiting {
+			close(written)
+		}
+		a.waiting = nil
 		a.until, a.flushed = asked.Add(a.term), a.Now()
 		a.hub.notify(a.job.ID)
 		if canceled {

@@ -41,7 +41,11 @@ type Deps struct {
 	Decoder Decoder // needed by Work
 	// Problem makes the document of the item of that index, which cannot be answered, and tells whether its input is at fault, so that no attempt can
 	// succeed. Needed by Work.
-	Problem  func(spec *Spec, index int, err error) (body []byte, poison bool)
+	Problem func(spec *Spec, index int, err error) (body []byte, poison bool)
+	// Batch gives how many items the model takes at once (its max_batch_size); 0 or 1: it takes none together. Items of a job run one by one through the
+	// Runner, each with its own place in the cache; twice as many run side by side as the model takes, so that whoever forms batches below, in this process or
+	// in the server, fills one while another runs. nil: Limits.Parallel for all models.
+	Batch    func(model, version string) int
 	Log      *slog.Logger     // nil: none
 	Now      func() time.Time // nil: time.Now; the stamps of jobs
 	Limits   Limits
@@ -52,7 +56,8 @@ type Deps struct {
 // Limits bound jobs and the work on them. Each zero stands for the value that is named.
 type Limits struct {
 	Workers  int           // jobs that this process runs at a time: 4
-	Parallel int           // items of one job at a time: 16
+	Parallel int           // items of one job at a time: 16; more where the model takes larger batches
+	Crashes  int           // leases in a row that end with their worker and without a result, after which the item at work is given up: 6; at least 3
 	Memory   int64         // bytes of the items that this process has at work: 64 MiB; an item that is larger runs alone
 	Timeout  time.Duration // of one item: 30 s
 	Pause    time.Duration // how long a job keeps its worker while the pipeline turns its items away: 10 s
@@ -70,6 +75,8 @@ type Limits struct {
 func (l Limits) filled() Limits {
 	fill(&l.Workers, 4)
 	fill(&l.Parallel, 16)
+	fill(&l.Crashes, 6)
+	l.Crashes = max(l.Crashes, aloneAfter+1)
 	fill(&l.Memory, 64<<20)
 	fill(&l.Timeout, 30*time.Second)
 	fill(&l.Pause, 10*time.Second)
@@ -89,18 +96,19 @@ func fill[T int | int64 | time.Duration](v *T, otherwise T) {
 	}
 }
 
-// usualTerm is the length of a lease where the store wants no other.
-const usualTerm = 10 * time.Second
+// usualTerm is the length of a lease where the store wants no other: with the time between two looks, a dead worker's job is with another in 10 s.
+const usualTerm = 9 * time.Second
 
 // Service is jobs over one store. It is safe for concurrent use; the store is its owner's to close, after Work and Keep have ended.
 type Service struct {
 	Deps
-	term  time.Duration       // of a lease
-	held  *semaphore.Weighted // Limits.Memory
-	wake  chan struct{}       // a job may be due
-	hub   hub
-	meter meter
-	tells tells
+	term   time.Duration       // of a lease
+	held   *semaphore.Weighted // Limits.Memory
+	lonely atomic.Bool         // a job runs alone: see alone.go
+	wake   chan struct{}       // a job may be due
+	hub    hub
+	meter  meter
+	tells  tells
 
 	mu      sync.Mutex
 	nudges  map[string]chan struct{} // job id -> its worker here should ask the store now

@@ -16,11 +16,24 @@ type Store interface {
 	Close() error
 }
 
-// Termed is a Store that wants leases of another length than the 10 s that are usual, such as one whose queue is slow to prolong them. Heartbeats
+// Termed is a Store that wants leases of another length than the 9 s that are usual, such as one whose queue is slow to prolong them. Heartbeats
 // come at three tenths of it.
 type Termed interface {
 	// Term is how long a lease is to be.
 	Term() time.Duration
+}
+
+// Waker is a Store that knows when a job has become due, so that idle workers sleep instead of looking again and again.
+type Waker interface {
+	// Wake waits until a job may have become due since the last Wake, by whichever process, at most for the timeout, and tells whether that is so. It is a
+	// hint: what was delayed and what was left by a dead worker may wake nobody. It returns early, with false, when ctx ends or the store is closed.
+	Wake(ctx context.Context, timeout time.Duration) bool
+}
+
+// Looker is a Store that gives a job at less cost where its Items are not asked for.
+type Looker interface {
+	// Look is Get, but for Items, which are missing; Total counts them.
+	Look(ctx context.Context, id string) (*Job, error)
 }
 
 // Records are jobs as callers see them.
@@ -40,9 +53,10 @@ type Records interface {
 // Queue is how workers take jobs, and how what others decide reaches them.
 type Queue interface {
 	// Lease gives up to n jobs that are due, the most urgent first (the earliest RunAt less Priority.Lead), those whose lease has ended included, and makes them Running with
-	// a new fence. Jobs whose deadline has passed become Expired instead, and those to be cancelled Canceled. It does not wait.
+	// a new fence. Of those whose lease has ended, Crashes grows by one. Jobs whose deadline has passed become Expired instead, and those to be cancelled Canceled. It does not wait.
 	Lease(ctx context.Context, n int, ttl time.Duration) ([]*Job, error)
-	// Extend prolongs a lease, adds results, and tells whether the job is to be cancelled. An index that has a result keeps it. Conflict lease_lost:
+	// Extend prolongs a lease, adds results, and tells whether the job is to be cancelled. An index that has a result keeps it; one new result sets
+	// Crashes to 0, here and in Settle. Conflict lease_lost:
 	// the job is not Running, or has a newer fence; nothing is written. A lease that has ended holds until another takes the job.
 	Extend(ctx context.Context, l Lease, ttl time.Duration, add []Result) (canceled bool, err error)
 	// Settle ends a lease: see Outcome. add are the last results. Conflict lease_lost as above. A job that is to be cancelled and is settled as
@@ -73,7 +87,7 @@ type Change string
 const (
 	// Cancel ends a queued job at once, and asks a running job's worker to, however often. A final job is a Conflict.
 	Cancel Change = "cancel"
-	// Retry puts a job that is Failed, Canceled or Expired into the queue again, with its attempts anew; results that were good stay. Another is
+	// Retry puts a job that is Failed, Canceled or Expired into the queue again, with its attempts and Crashes anew; results that were good stay. Another is
 	// a Conflict. The fence stays, and RunAt is now.
 	Retry Change = "retry"
 	// Told notes that the webhook of a final job needs no more telling. Another is a Conflict.

@@ -48,13 +48,13 @@ const (
 	mostLate  = 8           // looks for results of a final job that are counted and not seen
 )
 
-// Wait gives the job when it is final, or as it is after d. Errors are those of Get, and ctx's.
+// Wait gives the job when it is final, or as it is after d; as Look does, without its Items. Errors are those of Get, and ctx's.
 func (s *Service) Wait(ctx context.Context, tenant *string, id string, d time.Duration) (*Job, error) {
 	news, stop := s.hub.watch(id)
 	defer stop()
 	end := s.Now().Add(d)
 	for look := firstLook; ; look = min(look*3/2, lastLook) {
-		j, err := s.Get(ctx, tenant, id)
+		j, err := s.Look(ctx, tenant, id)
 		if err != nil || j.State.Final() || !s.Now().Before(end) {
 			return j, err
 		}
@@ -68,7 +68,7 @@ func (s *Service) Wait(ctx context.Context, tenant *string, id string, d time.Du
 type Event struct {
 	ID     int     // how many results there are with this one; it is where to go on from
 	Result *Result // of one item; nil at the end
-	Job    *Job    // at the end: the job in its final state; otherwise as it was last seen
+	Job    *Job    // at the end: the job in its final state; otherwise as it was last seen. As of Look
 }
 
 // Events gives what becomes of a job, one event an item, from the given number of results on; the last one is that of the final state. It ends with an error:
@@ -80,7 +80,7 @@ func (s *Service) Events(ctx context.Context, tenant *string, id string, from in
 		look, late := firstLook, 0
 		for {
 			// The job is read first: a result that comes after it belongs to it, one that came before is not missed.
-			j, err := s.Get(ctx, tenant, id)
+			j, err := s.Look(ctx, tenant, id)
 			if err != nil {
 				yield(Event{}, err)
 				return

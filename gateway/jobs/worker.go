@@ -10,6 +10,8 @@ import (
 const (
 	soonest   = 5 * time.Millisecond   // between two looks into a queue that was empty
 	latest    = 250 * time.Millisecond // the same, when it stays empty
+	asleep    = 600 * time.Millisecond // the same, where the store wakes
+	sleep     = 20 * time.Second       // of one Wake, at most
 	troubled  = 2 * time.Second        // between two looks at a store that fails, at most
 	leaseCall = 10 * time.Second       // that the store may take
 )
@@ -21,10 +23,15 @@ func (s *Service) Work(ctx context.Context) {
 		running sync.WaitGroup
 		places  = make(chan struct{}, s.Limits.Workers)
 		idle    = soonest
+		rarest  = latest
 	)
 	s.working.Add(1)
 	defer s.working.Add(-1)
 	defer running.Wait()
+	if w, ok := s.Store.(Waker); ok {
+		rarest = asleep
+		running.Go(func() { s.listen(ctx, w) })
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -60,9 +67,21 @@ func (s *Service) Work(ctx context.Context) {
 		case len(list) > 0:
 			idle = soonest
 		default:
-			idle = min(idle*2, latest)
+			idle = min(idle*2, rarest)
 		}
 		s.rest(ctx, idle)
+	}
+}
+
+// listen wakes the workers when the store says that a job is due.
+func (s *Service) listen(ctx context.Context, w Waker) {
+	for ctx.Err() == nil {
+		begun := time.Now()
+		if w.Wake(ctx, sleep) {
+			s.woken()
+		} else if time.Since(begun) < sleep/2 && !pause(ctx, latest) { // it is closed
+			return
+		}
 	}
 }
 

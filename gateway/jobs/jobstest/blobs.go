@@ -197,3 +197,19 @@ func canceledContext(r *rig) {
 	}
 	r.take(1)
 }
+
+// blobPutWhileNamed: bytes that were put again while a job named them stay for an hour from then, for the job that may follow.
+func blobPutWhileNamed(r *rig) {
+	s := r.add(1)
+	r.must2(r.Change(r.ctx, s.ID, jobs.Cancel))
+	r.pass(50 * time.Minute)
+	r.blob("item 0")
+	r.pass(20 * time.Minute)
+	r.sweep()
+	_, err := r.Get(r.ctx, s.ID)
+	r.refused(err, fault.NotFound, "job_not_found")
+	r.readable(s.Items[0].Blob, "item 0", true)
+	r.pass(2 * time.Hour)
+	r.sweep()
+	r.readable(s.Items[0].Blob, "item 0", false)
+}

@@ -32,6 +32,7 @@ func Run(t *testing.T, empty func(t *testing.T) Place) {
 		run  func(*rig)
 	}{
 		{"CreateGet", createGet},
+		{"Look", look},
 		{"CreateTwice", createTwice},
 		{"Unknown", unknown},
 		{"Key", key},
@@ -47,6 +48,9 @@ func Run(t *testing.T, empty func(t *testing.T) Place) {
 		{"Fence", fence},
 		{"LeaseEnds", leaseEnds},
 		{"LateButFirst", lateButFirst},
+		{"LateAfterSweep", lateAfterSweep},
+		{"Crashes", crashes},
+		{"CrashesAnew", crashesAnew},
 		{"StaleFence", staleFence},
 		{"SettledTwice", settledTwice},
 		{"Deadline", deadline},
@@ -68,6 +72,7 @@ func Run(t *testing.T, empty func(t *testing.T) Place) {
 		{"BlobTwice", blobTwice},
 		{"BlobBad", blobBad},
 		{"BlobSwept", blobSwept},
+		{"BlobPutWhileNamed", blobPutWhileNamed},
 		{"SweepFinal", sweepFinal},
 		{"Counts", counts},
 		{"ManyItems", manyItems},

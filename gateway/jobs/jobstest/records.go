@@ -30,6 +30,39 @@ func createGet(r *rig) {
 	r.has(s.ID, 0, 10)
 }
 
+// look: where a store can give a job without its items, it gives the same otherwise.
+func look(r *rig) {
+	l, ok := r.Store.(jobs.Looker)
+	if !ok {
+		r.Skip("the store has no Look")
+	}
+	same := func(id string) {
+		r.Helper()
+		got, err := l.Look(r.ctx, id)
+		r.must(err)
+		want := r.get(id)
+		if len(got.Items) != 0 || got.Total != 3 {
+			r.Errorf("%d items of %d", len(got.Items), got.Total)
+		}
+		if got.Items = want.Items; asJSON(got) != asJSON(want) {
+			r.Errorf("look\n%s\nget\n%s", asJSON(got), asJSON(want))
+		}
+	}
+	r.add(1)
+	s := r.add(3, func(s *jobs.Spec) { s.Webhook = "https://example.com/hook" })
+	same(s.ID)
+	list := r.take(2)
+	same(s.ID)
+	for _, j := range list {
+		r.must(r.Settle(r.ctx, jobs.Lease{ID: j.ID, Fence: j.Fence}, jobs.Outcome{State: jobs.Failed, Burn: true, Problem: &jobs.Problem{Code: "x"}}, []jobs.Result{bad(0, `1`)}))
+	}
+	same(s.ID)
+	for _, id := range []string{newID(), "", "' or 1=1 --"} {
+		_, err := l.Look(r.ctx, id)
+		r.refused(err, fault.NotFound, "job_not_found")
+	}
+}
+
 // inUTC is a spec with times as the tests make them.
 func inUTC(s jobs.Spec) jobs.Spec {
 	for _, t := range []*time.Time{&s.Created, &s.RunAt, &s.Deadline} {

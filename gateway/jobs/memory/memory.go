@@ -26,7 +26,10 @@ type Store struct {
 	blobs map[string]*blob
 }
 
-var _ jobs.Store = (*Store)(nil)
+var (
+	_ jobs.Store  = (*Store)(nil)
+	_ jobs.Looker = (*Store)(nil)
+)
 
 type entry struct {
 	jobs.Job
@@ -133,6 +136,15 @@ func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) {
 		return nil, notFound()
 	}
 	return s.view(e), nil
+}
+
+// Look implements jobs.Looker.
+func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) {
+	j, err := s.Get(ctx, id)
+	if err == nil {
+		j.Items = nil
+	}
+	return j, err
 }
 
 // List implements jobs.Records.

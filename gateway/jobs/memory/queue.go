@@ -33,6 +33,9 @@ func (s *Store) Lease(ctx context.Context, n int, ttl time.Duration) (list []*jo
 	}
 	slices.SortFunc(due, before)
 	for _, e := range due[:min(max(n, 0), len(due))] {
+		if e.State == jobs.Running {
+			e.Crashes++
+		}
 		e.State, e.end = jobs.Running, now.Add(ttl)
 		e.Fence++
 		if e.Started.IsZero() {
@@ -65,7 +68,7 @@ func (s *Store) held(l jobs.Lease, add []jobs.Result) (*entry, error) {
 		if e.has[r.Index] {
 			continue
 		}
-		e.has[r.Index] = true
+		e.has[r.Index], e.Crashes = true, 0
 		r.Body = bytes.Clone(r.Body)
 		e.results = append(e.results, r)
 	}
@@ -174,5 +177,6 @@ func (e *entry) retry(now time.Time) {
 		e.has[r.Index] = true
 	}
 	e.count()
-	e.State, e.RunAt, e.Attempt, e.Finished, e.Canceled, e.Problem, e.Told = jobs.Queued, now, 0, time.Time{}, false, nil, e.Webhook == ""
+	e.State, e.RunAt, e.Attempt, e.Crashes = jobs.Queued, now, 0, 0
+	e.Finished, e.Canceled, e.Problem, e.Told = time.Time{}, false, nil, e.Webhook == ""
 }

@@ -169,29 +169,3 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
-
-// TestPutWhileNamed: bytes that were put again while a job named them stay for an hour from then, for the job that may follow.
-func TestPutWhileNamed(t *testing.T) {
-	c := newClock()
-	s := open(t, Options{URL: parts.Redis(t).URL(), Now: c.Now})
-	item := blob(t, s, "x")
-	spec := specOf(item)
-	create(t, s, spec)
-	if _, err := s.Change(t.Context(), spec.ID, jobs.Cancel); err != nil {
-		t.Fatal(err)
-	}
-	c.Advance(50 * time.Minute)
-	blob(t, s, "x")
-	c.Advance(20 * time.Minute)
-	sweep(t, s)
-	if _, err := s.Get(t.Context(), spec.ID); fault.KindOf(err) != fault.NotFound {
-		t.Fatalf("the job: %v", err)
-	}
-	if _, err := s.Blob(t.Context(), item.Blob); err != nil {
-		t.Error(err)
-	}
-	c.Advance(time.Hour)
-	sweep(t, s)
-	_, err := s.Blob(t.Context(), item.Blob)
-	wantFault(t, err, fault.NotFound, "blob_not_found")
-}

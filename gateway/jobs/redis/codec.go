@@ -90,6 +90,7 @@ func decode(id string, reply any, whole bool) (j *jobs.Job, seq int64, err error
 		}
 	}
 	j.Canceled, j.Told, seq = r.text() == "1", r.text() == "1", r.number()
+	j.Crashes = r.count()
 	j.Items = nil
 	if whole {
 		if err := json.Unmarshal([]byte(r.text()), &j.Items); err != nil || len(j.Items) != j.Total {

@@ -17,7 +17,7 @@ func sample() []any {
 	spec := specOf()
 	spec.ID = "a"
 	head, _, _ := encode(spec)
-	return []any{string(head), "failed", "1700000000000001", "0", "2", "2", "1", "3", "7", "1700000000000002", "1700000000000003", `{"code":"x","detail":"y"}`, "1", "0", "12"}
+	return []any{string(head), "failed", "1700000000000001", "0", "2", "2", "1", "3", "7", "1700000000000002", "1700000000000003", `{"code":"x","detail":"y"}`, "1", "0", "12", "4"}
 }
 
 func TestDecode(t *testing.T) {
@@ -31,10 +31,10 @@ func TestDecode(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := jobs.Job{
-			Spec: j.Spec, State: jobs.Failed, Total: 2, Done: 2, Bad: 1, Attempt: 3, Fence: 7, Started: time.UnixMicro(1700000000000002).UTC(),
+			Spec: j.Spec, State: jobs.Failed, Total: 2, Done: 2, Bad: 1, Attempt: 3, Crashes: 4, Fence: 7, Started: time.UnixMicro(1700000000000002).UTC(),
 			Finished: time.UnixMicro(1700000000000003).UTC(), Problem: &jobs.Problem{Code: "x", Detail: "y"}, Canceled: true, Place: -1,
 		}
-		if !reflect.DeepEqual(*j, want) || seq != 12 || !j.RunAt.Equal(time.UnixMicro(1700000000000001)) || !j.Deadline.IsZero() || len(j.Items) != len(reply)-15+map[bool]int{true: 1}[whole] {
+		if !reflect.DeepEqual(*j, want) || seq != 12 || !j.RunAt.Equal(time.UnixMicro(1700000000000001)) || !j.Deadline.IsZero() || len(j.Items) != len(reply)-len(fields)+map[bool]int{true: 1}[whole] {
 			t.Errorf("%+v, %d", j, seq)
 		}
 	}

@@ -10,36 +10,6 @@ import (
 	"triton-gateway/internal/parts"
 )
 
-// TestLateAfterSweep: a lease has ended and a sweep has seen it, but no other worker has taken the job. Its worker goes on, or ends it.
-func TestLateAfterSweep(t *testing.T) {
-	c := newClock()
-	s := open(t, Options{URL: parts.Redis(t).URL(), Now: c.Now})
-	for _, deadline := range []time.Duration{0, time.Hour} {
-		spec := specOf(blob(t, s, "x"))
-		if deadline > 0 {
-			spec.Deadline = spec.Created.Add(deadline)
-		}
-		create(t, s, spec)
-		l := lease(t, s, spec.ID)
-		c.Advance(11 * time.Second)
-		sweep(t, s)
-		audit(t, s)
-		if _, err := s.Extend(t.Context(), l, 10*time.Second, nil); err != nil {
-			t.Fatal(err)
-		}
-		audit(t, s)
-		if list, err := s.Lease(t.Context(), 1, time.Second); err != nil || len(list) != 0 {
-			t.Fatalf("leased twice: %v, %v", list, err)
-		}
-		c.Advance(11 * time.Second)
-		sweep(t, s)
-		if err := s.Settle(t.Context(), l, jobs.Outcome{State: jobs.Succeeded}, nil); err != nil {
-			t.Fatal(err)
-		}
-		audit(t, s)
-	}
-}
-
 // TestLeaseIsBounded: jobs of very many items are given few at a time.
 func TestLeaseIsBounded(t *testing.T) {
 	s := open(t, Options{URL: parts.Redis(t).URL()})

@@ -118,11 +118,16 @@ func token() string {
 }
 
 // Get implements jobs.Records.
-func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) {
+func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) { return s.get(ctx, id, true) }
+
+// Look implements jobs.Looker.
+func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) { return s.get(ctx, id, false) }
+
+func (s *Store) get(ctx context.Context, id string, items bool) (*jobs.Job, error) {
 	if id == "" || len(id) > longestID {
 		return nil, notFound()
 	}
-	word, rest, err := s.call(ctx, s.scripts.get, true, id)
+	word, rest, err := s.call(ctx, s.scripts.get, true, id, flag(items))
 	switch {
 	case err != nil:
 		return nil, err
@@ -131,7 +136,7 @@ func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) {
 	case word != "ok" || len(rest) != 2:
 		return nil, damaged(errReply)
 	}
-	j, _, err := decode(id, rest[1], true)
+	j, _, err := decode(id, rest[1], items)
 	if err != nil {
 		return nil, err
 	}

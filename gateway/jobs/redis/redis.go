@@ -52,7 +52,11 @@ type Store struct {
 	closed    error
 }
 
-var _ jobs.Store = (*Store)(nil)
+var (
+	_ jobs.Store  = (*Store)(nil)
+	_ jobs.Waker  = (*Store)(nil)
+	_ jobs.Looker = (*Store)(nil)
+)
 
 // Open makes a store. A Redis that cannot be reached is no error, but a warning in the log: calls are Unavailable until it is there. A Redis that may
 // lose jobs, by eviction or by what it has not yet written to its disk, is a warning too. The error is that of faulty options, and shows no password.

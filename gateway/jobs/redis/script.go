@@ -23,6 +23,7 @@ var states = []jobs.State{jobs.Queued, jobs.Running, jobs.Succeeded, jobs.Failed
 // fields are what is read of a job, in the order of its record; its items come after them, where they are asked for.
 var fields = []string{
 	"spec", "state", "run_at", "deadline", "total", "done", "bad", "attempt", "fence", "started", "finished", "problem", "cancel", "told", "seq",
+	"crashes",
 }
 
 // scripts are sent by their digest, and whole where Redis does not know them, as after a restart.

@@ -72,6 +72,6 @@ func (t *tx) retry(seq, now int64) error {
 			return err
 		}
 	}
-	return t.exec(`UPDATE jobs SET state = 0, run_at = ?2, deadline = iif(deadline <= ?2, NULL, deadline), sweep_at = NULL, done = ?3, bad = 0, attempt = 0,
+	return t.exec(`UPDATE jobs SET state = 0, run_at = ?2, deadline = iif(deadline <= ?2, NULL, deadline), sweep_at = NULL, done = ?3, bad = 0, attempt = 0, crashes = 0,
 		finished = NULL, canceled = 0, told = 1 - hook, problem = NULL WHERE seq = ?1`, seq, now, len(kept))
 }

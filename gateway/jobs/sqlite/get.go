@@ -13,17 +13,30 @@ const farthest = 50_000
 
 // Get implements jobs.Records.
 func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) {
-	j, err := s.get(ctx, `j.id = ?`, id)
+	return s.byID(ctx, id, true)
+}
+
+// Look implements jobs.Looker.
+func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) {
+	return s.byID(ctx, id, false)
+}
+
+func (s *Store) byID(ctx context.Context, id string, items bool) (*jobs.Job, error) {
+	j, err := s.get(ctx, `j.id = ?`, id, items)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notFound(id)
 	}
 	return j, failure(ctx, err)
 }
 
-// get reads the job that a condition on one value tells.
-func (s *Store) get(ctx context.Context, which string, value any) (*jobs.Job, error) {
+// get reads the job that a condition on one value tells, with its items or without.
+func (s *Store) get(ctx context.Context, which string, value any, items bool) (*jobs.Job, error) {
 	var r row
-	err := s.reads.row(ctx, `SELECT `+columns+`, s.items FROM jobs j JOIN specs s ON s.seq = j.seq WHERE `+which, []any{value}, append(r.into(), &r.items)...)
+	read, into := columns, r.into()
+	if items {
+		read, into = read+`, s.items`, append(into, &r.items)
+	}
+	err := s.reads.row(ctx, `SELECT `+read+` FROM jobs j JOIN specs s ON s.seq = j.seq WHERE `+which, []any{value}, into...)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func lead(priority int) int64 { return priorities[priority].Lead().Microseconds(
 
 // columns are what row.job needs, of jobs j and specs s.
 const columns = `j.seq, j.priority, j.state, j.run_at, j.deadline, j.total, j.done, j.bad, j.attempt, j.fence, j.started, j.finished, j.canceled, j.told,
-	j.problem, s.spec`
+	j.problem, j.crashes, s.spec`
 
 // row is a row of columns, and the items where they are asked for.
 type row struct {
@@ -46,6 +46,7 @@ type row struct {
 	runAt                                     int64
 	deadline, started, finished               *int64
 	total, done, bad, attempt, canceled, told int
+	crashes                                   int
 	fence                                     int64
 	problem                                   *string
 	spec, items                               []byte
@@ -54,13 +55,13 @@ type row struct {
 // into are the places of the columns.
 func (r *row) into() []any {
 	return []any{&r.seq, &r.priority, &r.state, &r.runAt, &r.deadline, &r.total, &r.done, &r.bad, &r.attempt, &r.fence, &r.started, &r.finished, &r.canceled,
-		&r.told, &r.problem, &r.spec}
+		&r.told, &r.problem, &r.crashes, &r.spec}
 }
 
 // job decodes the row.
 func (r *row) job() (*jobs.Job, error) {
 	j := &jobs.Job{
-		State: states[r.state], Total: r.total, Done: r.done, Bad: r.bad, Attempt: r.attempt, Fence: r.fence,
+		State: states[r.state], Total: r.total, Done: r.done, Bad: r.bad, Attempt: r.attempt, Crashes: r.crashes, Fence: r.fence,
 		Started: stamp(r.started), Finished: stamp(r.finished), Canceled: r.canceled != 0, Place: -1, Told: r.told != 0,
 	}
 	if err := json.Unmarshal(r.spec, &j.Spec); err != nil {

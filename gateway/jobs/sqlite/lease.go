@@ -52,7 +52,7 @@ func (s *Store) Lease(ctx context.Context, n int, ttl time.Duration) ([]*jobs.Jo
 	ctx = context.WithoutCancel(ctx)
 	list := make([]*jobs.Job, 0, len(got))
 	for _, l := range got {
-		j, err := s.get(ctx, `j.seq = ?`, l.seq)
+		j, err := s.get(ctx, `j.seq = ?`, l.seq, true)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -72,8 +72,8 @@ func (t *tx) lease(now int64, n int, ttl time.Duration) (got []leased, err error
 		return nil, err
 	}
 	for _, seq := range dead {
-		if err := t.exec(`UPDATE jobs SET state = iif(canceled, 4, 0), finished = iif(canceled, ?2, NULL), sweep_at = iif(canceled, ?2 + ttl, NULL), lease_end = NULL
-			WHERE seq = ?1`, seq, now); err != nil {
+		if err := t.exec(`UPDATE jobs SET state = iif(canceled, 4, 0), finished = iif(canceled, ?2, NULL), sweep_at = iif(canceled, ?2 + ttl, NULL), lease_end = NULL,
+			crashes = crashes + 1 WHERE seq = ?1`, seq, now); err != nil {
 			return nil, err
 		}
 	}

@@ -84,6 +84,8 @@ CREATE TRIGGER jobs_out AFTER DELETE ON jobs BEGIN
 END;
 CREATE TRIGGER blobs_in AFTER INSERT ON blobs BEGIN UPDATE totals SET bytes = bytes + NEW.size; END;
 CREATE TRIGGER blobs_out AFTER DELETE ON blobs BEGIN UPDATE totals SET bytes = bytes - OLD.size; END;
+`, `
+ALTER TABLE jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0; -- leases in a row that ended without a result
 `}
 
 // applicationID marks the files of this package: "TGjb".

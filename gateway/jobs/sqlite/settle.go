@@ -71,7 +71,8 @@ func (s *Store) Extend(ctx context.Context, l jobs.Lease, ttl time.Duration, add
 			return err
 		}
 		canceled = h.canceled
-		return t.exec(`UPDATE jobs SET lease_end = ?, done = ?, bad = ? WHERE seq = ?`, s.now()+ttl.Microseconds(), h.done, h.bad, h.seq)
+		return t.exec(`UPDATE jobs SET lease_end = ?2, crashes = iif(done < ?3, 0, crashes), done = ?3, bad = ?4 WHERE seq = ?1`,
+			h.seq, s.now()+ttl.Microseconds(), h.done, h.bad)
 	})
 	return canceled && err == nil, err
 }
@@ -111,13 +112,13 @@ func (t *tx) settle(h *held, o jobs.Outcome, state int, problem any, now int64) 
 		state = canceled
 	}
 	if state != queued {
-		return t.exec(`UPDATE jobs SET state = ?2, finished = ?3, sweep_at = ?3 + ttl, lease_end = NULL, done = ?4, bad = ?5, attempt = attempt + ?6, problem = ?7 WHERE seq = ?1`,
+		return t.exec(`UPDATE jobs SET state = ?2, finished = ?3, sweep_at = ?3 + ttl, lease_end = NULL, crashes = iif(done < ?4, 0, crashes), done = ?4, bad = ?5, attempt = attempt + ?6, problem = ?7 WHERE seq = ?1`,
 			h.seq, state, now, h.done, h.bad, burn, problem)
 	}
 	again := int64(0)
 	if o.RunAt.After(time.UnixMicro(now)) {
 		again = o.RunAt.UnixMicro()
 	}
-	return t.exec(`UPDATE jobs SET state = 0, lease_end = NULL, run_at = iif(?2 > 0, ?2, run_at), done = ?3, bad = ?4, attempt = attempt + ?5, problem = coalesce(?6, problem)
-		WHERE seq = ?1`, h.seq, again, h.done, h.bad, burn, problem)
+	return t.exec(`UPDATE jobs SET state = 0, lease_end = NULL, run_at = iif(?2 > 0, ?2, run_at), crashes = iif(done < ?3, 0, crashes), done = ?3, bad = ?4,
+		attempt = attempt + ?5, problem = coalesce(?6, problem) WHERE seq = ?1`, h.seq, again, h.done, h.bad, burn, problem)
 }

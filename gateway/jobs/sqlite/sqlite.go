@@ -37,7 +37,10 @@ type Store struct {
 	close   func() error
 }
 
-var _ jobs.Store = (*Store)(nil)
+var (
+	_ jobs.Store  = (*Store)(nil)
+	_ jobs.Looker = (*Store)(nil)
+)
 
 // readers is how many reads run at a time; more wait.
 const readers = 4

@@ -26,7 +26,8 @@ else
     redis.call('LREM', key('r', id), 0, '')
     redis.call('DEL', list)
   end
-  redis.call('HSET', key('j', id), 'attempt', 0, 'bad', 0, 'done', math.max(0, j.done - j.bad), 'cancel', 0, 'told', j.hook and 0 or 1, 'run_at', now)
+  redis.call('HSET', key('j', id), 'attempt', 0, 'crashes', 0, 'bad', 0, 'done', math.max(0, j.done - j.bad), 'cancel', 0,
+    'told', j.hook and 0 or 1, 'run_at', now)
   redis.call('HDEL', key('j', id), 'problem', 'finished')
   j.run_at = now
   if j.deadline > 0 and j.deadline <= now then

@@ -19,19 +19,20 @@ end
 -- load gives what scripts decide by, nil where there is no job that can be read.
 local function load(id)
   local v = redis.pcall('HMGET', key('j', id), 'state', 'priority', 'run_at', 'deadline', 'seq', 'tenant', 'model', 'ttl', 'told', 'cancel',
-    'fence', 'total', 'done', 'bad', 'op', 'key', 'hook', 'attempt', 'started')
+    'fence', 'total', 'done', 'bad', 'op', 'key', 'hook', 'attempt', 'started', 'crashes')
   if v.err or not v[1] or not lead[v[2]] then return nil end
   return {
     state = v[1], priority = v[2], run_at = num(v[3]), deadline = num(v[4]), seq = num(v[5]), tenant = v[6] or '', model = v[7] or '', ttl = num(v[8]),
     told = v[9] == '1', cancel = v[10] == '1', fence = num(v[11]), total = num(v[12]), done = num(v[13]), bad = num(v[14]), op = v[15],
-    key = v[16] or '', hook = v[17] == '1', attempt = num(v[18]), started = num(v[19]),
+    key = v[16] or '', hook = v[17] == '1', attempt = num(v[18]), started = num(v[19]), crashes = num(v[20]),
   }
 end
 
--- whole gives the fields of a job for a caller, its items last.
+-- bare gives the fields of a job for a caller, and whole its items too, last.
+local function bare(id) return redis.call('HMGET', key('j', id), unpack(fields)) end
 local function whole(id)
   fields[#fields + 1] = 'items'
-  local v = redis.call('HMGET', key('j', id), unpack(fields))
+  local v = bare(id)
   fields[#fields] = nil
   return v
 end

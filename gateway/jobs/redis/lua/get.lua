@@ -1,4 +1,4 @@
--- ARGV: now, id
+-- ARGV: now, id, whether its items are wanted
 local id = ARGV[2]
 local place, j = -1, load(id)
 if not j and redis.call('EXISTS', key('j', id)) == 0 then return {'none'} end
@@ -10,4 +10,4 @@ if j and j.state == 'queued' then
     place = place + redis.call('ZCOUNT', ns .. 'q:' .. class, '-inf', max)
   end
 end
-return {'ok', place, whole(id)}
+return {'ok', place, ARGV[3] == '1' and whole(id) or bare(id)}

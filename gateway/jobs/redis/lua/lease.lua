@@ -22,6 +22,7 @@ for _ = 1, 4 do -- what is found to be over makes room for a next round
       else
         if j.deadline > 0 then redis.call('ZREM', ns .. 'ends', id) end
         redis.call('ZADD', ns .. 'leased', now + ttl, id)
+        if j.state == 'running' then redis.call('HSET', key('j', id), 'crashes', j.crashes + 1) end -- its worker has not come back
         shift(id, j, 'running', 'fence', j.fence + 1, 'started', j.started > 0 and j.started or now)
         local job = whole(id)
         bytes = bytes + #(job[#job] or '')

@@ -48,7 +48,7 @@ for i = 1, math.min(#seen, looks) do
   local id = seen[i].id
   last = seen[i].seq
   if exact or fits(load(id)) then
-    found[#found + 1] = {id, redis.call('HMGET', key('j', id), unpack(fields))}
+    found[#found + 1] = {id, bare(id)}
     if #found == want then
       ended = 0
       break

@@ -23,10 +23,12 @@ if not leased then unqueue(id, j) end -- the lease had ended, and nobody has tak
 if state == '' then
   redis.call('ZADD', ns .. 'leased', now + tonumber(ARGV[4]), id)
   if done > 0 then redis.call('HSET', key('j', id), 'done', j.done + done, 'bad', j.bad + bad) end
+  if done > 0 and j.crashes > 0 then redis.call('HSET', key('j', id), 'crashes', 0) end
   return {'ok', j.cancel and 1 or 0}
 end
 local set = {'op', op, 'done', j.done + done, 'bad', j.bad + bad}
 local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
+if done > 0 and j.crashes > 0 then put('crashes', 0) end
 if ARGV[7] == '1' then put('attempt', j.attempt + 1) end
 if ARGV[8] ~= '' or state == 'succeeded' then put('problem', ARGV[8]) end
 if state ~= 'queued' then
