@@ -27,6 +27,7 @@ type Env struct {
 type grammar struct {
 	Serve   serveCmd   `cmd:"" help:"Serve models over HTTP."`
 	Infer   inferCmd   `cmd:"" help:"Ask a model about a picture or a JSON file."`
+	Jobs    jobsCmd    `cmd:"" help:"Hand pictures in, and collect the answers later."`
 	Models  modelsCmd  `cmd:"" help:"List the models, their versions and what is wrong with them."`
 	Doctor  doctorCmd  `cmd:"" help:"Check repository, engines, Triton and Redis, and say how to mend what is wrong."`
 	Health  healthCmd  `cmd:"" help:"Exit with 0 if a running gateway is ready, 1 if not; for container health checks."`
