@@ -27,6 +27,7 @@ type metrics struct {
 	calls    *prometheus.HistogramVec
 	stages   *stageTimes
 	cache    *prometheus.CounterVec
+	jobs     *jobCounts
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
 	tracer   *telemetry.Tracer // nil: no spans
@@ -52,6 +53,7 @@ func newMetrics(build buildInfo) *metrics {
 		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
 			[]string{"protocol", "method", "code"}),
 		stages: newStageTimes(),
+		jobs:   newJobCounts(),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
@@ -63,6 +65,7 @@ func newMetrics(build buildInfo) *metrics {
 		Name: "gateway_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "backend": build.Backend}})
 	info.Set(1)
+	m.registry.MustRegister(m.jobs.collectors()...)
 	m.registry.MustRegister(m.inflight, m.requests, m.calls, m.stages.seconds, m.cache, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -24,6 +24,7 @@ type mode struct {
 // modes begins with the one that the others are compared with.
 var modes = []mode{
 	{name: "off"},
+	{name: "off, a second process: what chance does"},
 	{name: "metrics", metrics: true},
 	{name: "log", log: true},
 	{name: "metrics and log, as is the default", metrics: true, log: true},

@@ -27,33 +27,49 @@ type Side struct {
 type Plan struct {
 	Callers int // at a time, each with a connection of its own where calls have one
 	Calls   int // of one block
-	Rounds  int // blocks of each side
+	Turns   int // blocks of each side in one round: enough for some collections of garbage
+	Rounds  int
 }
 
 // Measure gives, for each side, the CPU time of a call in each round. Any call that is not answered ends it.
 func Measure(ctx context.Context, sides []Side, p Plan) ([][]time.Duration, error) {
 	cost := make([][]time.Duration, len(sides))
-	for round := -2; round < p.Rounds; round++ { // the first two fill caches and pools
-		for i := range sides {
-			n := (i + max(round, 0)) % len(sides) // nobody is always first
-			before, err := cpu(sides[n].Pid)
-			if err != nil {
-				return nil, err
+	for round := -1; round < p.Rounds; round++ { // the first one fills caches and pools
+		sums := make([]time.Duration, len(sides))
+		for turn := range p.Turns {
+			for i := range sides {
+				n := (i + turn) % len(sides) // nobody is always first
+				took, err := block(ctx, sides[n], p)
+				if err != nil {
+					return nil, err
+				}
+				sums[n] += took
 			}
-			r := load.Closed(ctx, p.Callers, p.Calls, 0, sides[n].Call)
-			after, err := cpu(sides[n].Pid)
-			if err != nil {
-				return nil, err
-			}
-			if got := r.Count(load.Answered); got != p.Calls {
-				return nil, fmt.Errorf("%s: %d of %d calls answered: %v", sides[n].Name, got, p.Calls, r.Texts)
-			}
-			if round >= 0 {
-				cost[n] = append(cost[n], (after-before)/time.Duration(p.Calls))
+		}
+		if round >= 0 {
+			for n, sum := range sums {
+				cost[n] = append(cost[n], sum/time.Duration(p.Calls*p.Turns))
 			}
 		}
 	}
 	return cost, nil
+}
+
+// block is the CPU time of one block.
+func block(ctx context.Context, s Side, p Plan) (time.Duration, error) {
+	before, err := cpu(s.Pid)
+	if err != nil {
+		return 0, err
+	}
+	r := load.Closed(ctx, p.Callers, p.Calls, 0, s.Call)
+	after, err := cpu(s.Pid)
+	if err != nil {
+		return 0, err
+	}
+	if got := r.Count(load.Answered); got != p.Calls {
+		return 0, fmt.Errorf("%s: %d of %d calls answered: %v", s.Name, got, p.Calls, r.Texts)
+	}
+	return after - before, nil
 }
 
 // cpu is the time that the threads of a process have run, to the nanosecond: /proc/PID/stat counts in steps of 10 ms. Threads that have ended

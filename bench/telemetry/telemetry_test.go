@@ -18,7 +18,7 @@ import (
 
 var (
 	full   = flag.Bool("full", false, "measure long enough for docs/telemetry.md instead of showing that it runs")
-	rounds = flag.Int("rounds", 60, "with -full: blocks of each gateway")
+	rounds = flag.Int("rounds", 15, "with -full: blocks of each gateway")
 	only   = flag.String("only", "", "only the works whose names have this text")
 )
 
@@ -27,7 +27,7 @@ func TestFakeTriton(t *testing.T) { load.ServeFake(t) }
 // work is one kind of call.
 type work struct {
 	name  string
-	calls int // of one block: some 0.3 s
+	calls int // of one block: a twentieth of a second
 	// caller makes the call to one gateway.
 	caller func(t *testing.T, c *child) load.Call
 }
@@ -55,14 +55,14 @@ func TestFigures(t *testing.T) {
 	t.Cleanup(sink.Close)
 	sink.Forget()
 	figures(t, sink.URL(), "-", []work{
-		{"REST, cached hit of a 640 x 480 JPEG", 1500, func(t *testing.T, c *child) load.Call { return post(t, c.http, infer, picture, jpeg) }},
-		{"REST, the same picture decoded and inferred anew by the embedded engine", 250, func(t *testing.T, c *child) load.Call { return post(t, c.http, infer+"?cache=no-store", picture, jpeg) }},
+		{"REST, cached hit of a 640 x 480 JPEG", 300, func(t *testing.T, c *child) load.Call { return post(t, c.http, infer, picture, jpeg) }},
+		{"REST, the same picture decoded and inferred anew by the embedded engine", 20, func(t *testing.T, c *child) load.Call { return post(t, c.http, infer+"?cache=no-store", picture, jpeg) }},
 	})
 	figures(t, sink.URL(), fake, []work{
-		{"KServe v2 over HTTP, 16 bytes", 1500, func(t *testing.T, c *child) load.Call {
+		{"KServe v2 over HTTP, 16 bytes", 300, func(t *testing.T, c *child) load.Call {
 			return post(t, c.http, "/v2/models/"+load.FakeModel+"/infer", tensors, tensorHeader)
 		}},
-		{"KServe v2 over gRPC, 16 bytes", 1500, func(t *testing.T, c *child) load.Call {
+		{"KServe v2 over gRPC, 16 bytes", 300, func(t *testing.T, c *child) load.Call {
 			client, err := load.Dial(c.grpc)
 			if err != nil {
 				t.Fatal(err)
@@ -87,9 +87,9 @@ func figures(t *testing.T, otlp, triton string, works []work) {
 		if !strings.Contains(w.name, *only) {
 			continue
 		}
-		plan := Plan{Callers: callers, Calls: w.calls, Rounds: *rounds}
+		plan := Plan{Callers: callers, Calls: w.calls, Turns: 12, Rounds: *rounds}
 		if !*full {
-			plan.Calls, plan.Rounds = 20, 2
+			plan.Calls, plan.Turns, plan.Rounds = 20, 1, 2
 		}
 		var sides []Side
 		for i, c := range children {
@@ -99,7 +99,7 @@ func figures(t *testing.T, otlp, triton string, works []work) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%d rounds of %d calls by %d callers\n%s", plan.Rounds, plan.Calls, plan.Callers, Table(w.name, sides, cost))
+		t.Logf("%d rounds of %d times %d calls by %d callers\n%s", plan.Rounds, plan.Turns, plan.Calls, plan.Callers, Table(w.name, sides, cost))
 	}
 	for _, c := range children {
 		parts.Check(t, c.Stop())
@@ -129,21 +129,21 @@ func TestMeasureTakesTurns(t *testing.T) {
 			return load.Answered, ""
 		}}
 	}
-	cost, err := Measure(t.Context(), []Side{side(0), side(1)}, Plan{Callers: 1, Calls: 1, Rounds: 3})
-	if err != nil || len(cost) != 2 || len(cost[0]) != 3 || cost[0][0] <= 0 {
+	cost, err := Measure(t.Context(), []Side{side(0), side(1)}, Plan{Callers: 1, Calls: 1, Turns: 2, Rounds: 2})
+	if err != nil || len(cost) != 2 || len(cost[0]) != 2 || cost[0][0] <= 0 {
 		t.Errorf("%v, %v", cost, err)
 	}
-	if want := []int{0, 1, 0, 1, 0, 1, 1, 0, 0, 1}; !slices.Equal(order, want) { // two rounds to warm up, then three
+	if want := []int{0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0}; !slices.Equal(order, want) { // a round to warm up, then two
 		t.Errorf("asked %v, want %v", order, want)
 	}
 }
 
 func TestMeasureEndsWithACallThatFails(t *testing.T) {
 	bad := Side{Name: "bad", Pid: os.Getpid(), Call: func(context.Context, int) (load.Verdict, string) { return load.Failed, "why" }}
-	if _, err := Measure(t.Context(), []Side{bad}, Plan{Callers: 1, Calls: 2, Rounds: 1}); err == nil || !strings.Contains(err.Error(), "bad: 0 of 2 calls answered: map[why:2]") {
+	if _, err := Measure(t.Context(), []Side{bad}, Plan{Callers: 1, Calls: 2, Turns: 1, Rounds: 1}); err == nil || !strings.Contains(err.Error(), "bad: 0 of 2 calls answered: map[why:2]") {
 		t.Error(err)
 	}
-	if _, err := Measure(t.Context(), []Side{{Pid: 1 << 30}}, Plan{}); err == nil {
+	if _, err := Measure(t.Context(), []Side{{Pid: 1 << 30}}, Plan{Turns: 1}); err == nil {
 		t.Error("a process that is not there has a CPU time")
 	}
 }
