@@ -2,11 +2,8 @@ package gateway
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,21 +24,25 @@ type metrics struct {
 	calls    *prometheus.HistogramVec
 	stages   *stageTimes
 	cache    *prometheus.CounterVec
-	jobs     *jobCounts
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
 	tracer   *telemetry.Tracer // nil: no spans
 	off      bool              // nothing is counted; see Telemetry.Off
 
-	mu     sync.Mutex // held to add a series
-	series atomic.Pointer[map[requestKey]prometheus.Observer]
+	requestSeries known[requestKey, prometheus.Observer]
+	callSeries    known[callKey, prometheus.Observer]
+	cacheSeries   known[cacheKey, prometheus.Counter]
 }
 
-// requestKey names a series of requests. They are found by it, since looking for them by the texts of their labels takes several times as long.
-type requestKey struct {
-	route, method string
-	status        int
-}
+// Keys of series.
+type (
+	requestKey struct {
+		route, method string
+		status        int
+	}
+	callKey  struct{ protocol, method, code string }
+	cacheKey struct{ tier, result string }
+)
 
 func newMetrics(build buildInfo) *metrics {
 	m := &metrics{
@@ -53,11 +54,9 @@ func newMetrics(build buildInfo) *metrics {
 		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
 			[]string{"protocol", "method", "code"}),
 		stages: newStageTimes(),
-		jobs:   newJobCounts(),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
-	m.series.Store(&map[requestKey]prometheus.Observer{})
 	for i := range m.codes {
 		m.codes[i] = strconv.Itoa(i)
 	}
@@ -65,7 +64,6 @@ func newMetrics(build buildInfo) *metrics {
 		Name: "gateway_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "backend": build.Backend}})
 	info.Set(1)
-	m.registry.MustRegister(m.jobs.collectors()...)
 	m.registry.MustRegister(m.inflight, m.requests, m.calls, m.stages.seconds, m.cache, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -98,26 +96,22 @@ func (m *metrics) request(ctx context.Context, route, method string, status int,
 		return
 	}
 	key := requestKey{route, method, status}
-	if o, found := (*m.series.Load())[key]; found {
+	if o, found := m.requestSeries.get(key); found {
 		seen(o, took, telemetry.Sampled(ctx))
 		return
 	}
 	if route == "" {
 		route = "other"
 	}
-	known := true
+	ours := true
 	switch method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodHead, http.MethodOptions, http.MethodPatch:
 	default:
-		method, known = "other", false
+		method, ours = "other", false
 	}
 	o := m.requests.WithLabelValues(route, method, m.code(status))
-	if known { // what callers make up is not kept
-		m.mu.Lock()
-		next := maps.Clone(*m.series.Load())
-		next[key] = o
-		m.series.Store(&next)
-		m.mu.Unlock()
+	if ours { // what callers make up is not kept
+		m.requestSeries.add(key, o)
 	}
 	seen(o, took, telemetry.Sampled(ctx))
 }
@@ -144,7 +138,13 @@ func (m *metrics) call(ctx context.Context, protocol, method, _ string, code kse
 	} else if int(code.GRPC) < len(grpcCodes) {
 		text = grpcCodes[code.GRPC]
 	}
-	seen(m.calls.WithLabelValues(protocol, method, text), took, telemetry.Sampled(ctx))
+	key := callKey{protocol, method, text}
+	o, found := m.callSeries.get(key)
+	if !found {
+		o = m.calls.WithLabelValues(protocol, method, text)
+		m.callSeries.add(key, o)
+	}
+	seen(o, took, telemetry.Sampled(ctx))
 }
 
 // observer is what the pipeline tells of its stages.
@@ -169,6 +169,12 @@ func (s *server) observe(a *pipeline.Answer, tier string) {
 	case "hit":
 		tier = "memory"
 	}
-	s.metrics.cache.WithLabelValues(tier, kind).Inc()
+	key := cacheKey{tier, kind}
+	c, found := s.metrics.cacheSeries.get(key)
+	if !found {
+		c = s.metrics.cache.WithLabelValues(tier, kind)
+		s.metrics.cacheSeries.add(key, c)
+	}
+	c.Inc()
 	s.stats.answered(a, kind == "hit")
 }
