@@ -2,6 +2,7 @@ package kserve
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	healthgrpc "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
+	"triton-gateway/internal/h2"
 	"triton-gateway/tritonpb"
 )
 
@@ -28,9 +30,6 @@ const (
 	// nobody reads yet hold no more than connWindow on one connection.
 	callWindow = 1 << 20
 	connWindow = 4 << 20
-	// callers is how many calls find a goroutine that is there already, with a stack that has grown: a fifth less added time for a small call made alone.
-	// More calls at a time get goroutines of their own.
-	callers = 32
 )
 
 // servers are the gRPC servers that run, and how far their end has come.
@@ -41,18 +40,25 @@ type servers struct {
 	stopOnce  sync.Once
 
 	mu      sync.Mutex
-	list    []*grpc.Server // of listeners
+	list    []*h2.Server   // of listeners
 	behind  []*grpc.Server // behind an http.Handler
 	stopped bool
 }
 
 // ServeGRPC serves gRPC on a listener until Shutdown, and closes it. It returns nil after Shutdown. With admin, callers may load and unload models.
 func (s *Server) ServeGRPC(l net.Listener, admin bool) error {
-	g := s.newGRPC(admin, grpc.NumStreamWorkers(callers))
+	f := s.newFront(admin)
+	g := h2.NewServer(h2.ServerOptions{
+		Streams: s.Limits.Streams, MaxMessage: f.limit, MaxHeaders: maxHeaderList,
+		CallWindow: callWindow, ConnWindow: connWindow,
+		Hello: connectWithin, Pings: quietPings,
+		Early:  f.early,
+		Buffer: func(n int) h2.Buffer { return s.buffers.get(n) },
+		Log:    s.Log,
+	}, f.serve)
 	s.servers.mu.Lock()
 	if s.servers.stopped {
 		s.servers.mu.Unlock()
-		g.Stop()
 		return l.Close()
 	}
 	s.servers.list = append(s.servers.list, g)
@@ -69,7 +75,7 @@ func (s *Server) GRPCHandler(admin bool) http.Handler {
 	return g
 }
 
-func (s *Server) newGRPC(admin bool, more ...grpc.ServerOption) *grpc.Server {
+func (s *Server) newGRPC(admin bool) *grpc.Server {
 	calls := &calls{Server: s, admin: admin}
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{&s.buffers}),
@@ -86,7 +92,7 @@ func (s *Server) newGRPC(admin bool, more ...grpc.ServerOption) *grpc.Server {
 	if s.Trace != nil {
 		options = append(options, grpc.StreamInterceptor(s.traced))
 	}
-	g := grpc.NewServer(append(options, more...)...)
+	g := grpc.NewServer(options...)
 	g.RegisterService(service(), calls)
 	healthgrpc.RegisterHealthServer(g, &health{Server: s})
 	return g
@@ -146,25 +152,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.servers.list, s.servers.behind = nil, nil
 	s.servers.mu.Unlock()
 
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for _, g := range list {
-			g.GracefulStop()
-		}
-	}()
-	var err error
-	select {
-	case <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
-		for _, g := range list {
-			g.Stop()
-		}
-		<-done
+	var ends sync.WaitGroup
+	errs := make([]error, len(list))
+	for i, g := range list {
+		ends.Go(func() { errs[i] = g.Shutdown(ctx) })
 	}
+	ends.Wait()
 	for _, g := range behind { // GracefulStop cannot tell an http.Server's clients to go
 		g.Stop()
 	}
-	return err
+	return errors.Join(errs...)
 }

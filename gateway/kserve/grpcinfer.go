@@ -16,7 +16,7 @@ import (
 func (c *calls) modelInfer(stream grpc.ServerStream) error {
 	start := time.Now()
 	m := newInferMessage(c.Limits.Inputs)
-	answer, err := c.inferOne(stream, m)
+	answer, err := c.inferOne(stream.Context(), m, stream.RecvMsg)
 	if err == nil {
 		err = stream.SendMsg(answer)
 	}
@@ -28,11 +28,12 @@ func (c *calls) modelInfer(stream grpc.ServerStream) error {
 	return st.Err()
 }
 
-func (c *calls) inferOne(stream grpc.ServerStream, m *inferMessage) (answer *inferAnswer, err error) {
+// inferOne answers the one request of a call, which receive reads.
+func (c *calls) inferOne(ctx context.Context, m *inferMessage, receive func(any) error) (answer *inferAnswer, err error) {
 	defer c.crashed(&err)
-	ctx, cancel := c.limited(stream.Context())
+	ctx, cancel := c.limited(ctx)
 	defer cancel()
-	if err := stream.RecvMsg(m); err != nil {
+	if err := receive(m); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, invalid("body", "the call holds no ModelInferRequest")
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/h2"
 )
 
 const (
@@ -19,7 +20,10 @@ type buffers struct {
 	poison  bool                        // tests: overwrite what is let go
 }
 
-var _ backend.Memory = (*buffer)(nil)
+var (
+	_ backend.Memory = (*buffer)(nil)
+	_ h2.Buffer      = (*buffer)(nil)
+)
 
 // buffer is the bytes of one request.
 type buffer struct {
@@ -45,6 +49,16 @@ func (p *buffers) get(n int) *buffer {
 	b.refs.Store(1)
 	return b
 }
+
+// loose is a buffer over memory that is no pool's.
+func loose(data []byte) *buffer {
+	b := &buffer{data: data, home: &buffers{}, class: largestClass + 1}
+	b.refs.Store(1)
+	return b
+}
+
+// Bytes is what is in it.
+func (b *buffer) Bytes() []byte { return b.data }
 
 // Retain adds a holder.
 func (b *buffer) Retain() {

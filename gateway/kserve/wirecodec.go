@@ -18,31 +18,49 @@ type codec struct{ buffers *buffers }
 // Name makes the content type application/grpc+proto, as the bytes are those of the generated code.
 func (codec) Name() string { return "proto" }
 
-// Unmarshal reads a message. That an inferMessage cannot be read is told by its own err: grpc would make INTERNAL of an error returned here.
+// Unmarshal reads a message.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
-	switch m := v.(type) {
-	case *inferMessage:
-		m.memory = c.buffers.get(data.Len())
-		data.CopyTo(m.memory.data)
-		m.err = m.parse(m.memory.data)
+	b := c.buffers.get(data.Len())
+	data.CopyTo(b.data)
+	return c.read(b, v)
+}
+
+// read reads a message from memory, which it takes over. That an inferMessage cannot be read is told by its own err: grpc would make INTERNAL of an error
+// returned here.
+func (codec) read(b *buffer, v any) error {
+	if m, ok := v.(*inferMessage); ok {
+		m.memory = b
+		m.err = m.parse(b.data)
 		return nil
-	case proto.Message:
-		return proto.Unmarshal(data.Materialize(), m)
+	}
+	defer b.Release()
+	if m, ok := v.(proto.Message); ok {
+		return proto.Unmarshal(b.data, m) // copies what it keeps
 	}
 	return fmt.Errorf("kserve: cannot unmarshal into a %T", v)
 }
 
 // Marshal writes a message.
-func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+func (codec) Marshal(v any) (mem.BufferSlice, error) {
+	pieces, err := write(v)
+	out := make(mem.BufferSlice, 0, len(pieces))
+	for _, b := range pieces {
+		out = append(out, mem.SliceBuffer(b))
+	}
+	return out, err
+}
+
+// write gives the bytes of a message in pieces.
+func write(v any) ([][]byte, error) {
 	switch m := v.(type) {
 	case *inferAnswer:
 		return m.marshal()
 	case wireConfig:
 		b := protowire.AppendTag(make([]byte, 0, len(m)+8), 1, protowire.BytesType)
-		return mem.BufferSlice{mem.SliceBuffer(protowire.AppendBytes(b, m))}, nil
+		return [][]byte{protowire.AppendBytes(b, m)}, nil
 	case proto.Message:
 		b, err := proto.Marshal(m)
-		return mem.BufferSlice{mem.SliceBuffer(b)}, err
+		return [][]byte{b}, err
 	}
 	return nil, fmt.Errorf("kserve: cannot marshal a %T", v)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"triton-gateway/gateway/backend"
@@ -33,8 +32,8 @@ type inferAnswer struct {
 	failed string // the error_message of a streamed answer
 }
 
-// marshal gives the bytes that the generated code gives with deterministic maps. Large outputs are not copied: nobody may write to them any more.
-func (a *inferAnswer) marshal() (mem.BufferSlice, error) {
+// marshal gives the bytes that the generated code gives with deterministic maps, in pieces. Large outputs are not copied: nobody may write to them any more.
+func (a *inferAnswer) marshal() ([][]byte, error) {
 	small, names := 0, 0
 	for i := range a.Outputs {
 		small += len(a.Outputs[i].Data)
@@ -56,11 +55,11 @@ func (a *inferAnswer) marshal() (mem.BufferSlice, error) {
 		for i := range a.Outputs {
 			head = protowire.AppendBytes(protowire.AppendTag(head, responseRaw, protowire.BytesType), a.Outputs[i].Data)
 		}
-		return a.framed(mem.BufferSlice{mem.SliceBuffer(head)}, room)
+		return a.framed([][]byte{head}, room)
 	}
-	out := make(mem.BufferSlice, 0, 1+2*len(a.Outputs))
+	out := make([][]byte, 0, 1+2*len(a.Outputs))
 	if len(a.Outputs) == 0 {
-		out = append(out, mem.SliceBuffer(head))
+		out = append(out, head)
 	}
 	for i := range a.Outputs {
 		start := len(head)
@@ -71,32 +70,35 @@ func (a *inferAnswer) marshal() (mem.BufferSlice, error) {
 		head = protowire.AppendTag(head, responseRaw, protowire.BytesType)
 		head = protowire.AppendVarint(head, uint64(len(data)))
 		// A later append may move head; the piece handed out here stays as it is, for appends only write behind it.
-		out = append(out, mem.SliceBuffer(head[start:len(head):len(head)]))
+		out = append(out, head[start:len(head):len(head)])
 		if len(data) > 0 {
-			out = append(out, mem.SliceBuffer(data))
+			out = append(out, data)
 		}
 	}
 	return a.framed(out, room)
 }
 
 // framed puts a streamed answer's frame into the room at the start of the first buffer, and its error message before that.
-func (a *inferAnswer) framed(out mem.BufferSlice, room int) (mem.BufferSlice, error) {
-	size := out.Len() - room
+func (a *inferAnswer) framed(out [][]byte, room int) ([][]byte, error) {
+	size := -room
+	for _, piece := range out {
+		size += len(piece)
+	}
 	if size > math.MaxInt32-frameRoom-len(a.failed) {
 		return nil, fmt.Errorf("an answer of %d bytes: gRPC carries at most %d", size, math.MaxInt32)
 	}
 	if !a.stream {
 		return out, nil
 	}
-	first := out[0].ReadOnlyData()
+	first := out[0]
 	var frame [frameRoom]byte
 	prefix := protowire.AppendVarint(protowire.AppendTag(frame[:0], streamResponse, protowire.BytesType), uint64(size))
 	first = first[room-len(prefix):]
 	copy(first, prefix)
-	out[0] = mem.SliceBuffer(first)
+	out[0] = first
 	if a.failed != "" {
 		text := protowire.AppendString(protowire.AppendTag(nil, streamError, protowire.BytesType), a.failed)
-		out = append(mem.BufferSlice{mem.SliceBuffer(text)}, out...)
+		out = append([][]byte{text}, out...)
 	}
 	return out, nil
 }
