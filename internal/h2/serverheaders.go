@@ -78,7 +78,9 @@ func (c *serverConn) trailers(f frame) error {
 		return wrong(CodeProtocol, "headers of stream %d after those of stream %d", f.id, c.lastID)
 	case call == nil && !byClient:
 		return nil
-	case call == nil || done:
+	case call == nil:
+		return wrong(CodeStreamClosed, "headers of stream %d, which has ended", f.id)
+	case done:
 		return c.resetStream(f.id, CodeStreamClosed)
 	case !f.has(flagEndStream):
 		return c.resetStream(f.id, CodeProtocol)
