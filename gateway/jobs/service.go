@@ -126,11 +126,8 @@ func New(d Deps) *Service {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	s := &Service{Deps: d, term: usualTerm, held: semaphore.NewWeighted(d.Limits.Memory), wake: make(chan struct{}, 1), nudges: map[string]chan struct{}{},
+	s := &Service{Deps: d, term: TermOf(d.Store), held: semaphore.NewWeighted(d.Limits.Memory), wake: make(chan struct{}, 1), nudges: map[string]chan struct{}{},
 		paceOf: map[class]*pace{}}
-	if t, ok := d.Store.(Termed); ok {
-		s.term = max(t.Term(), time.Second)
-	}
 	s.hub.watchers = map[string]map[chan struct{}]struct{}{}
 	s.tells = newTells(d.Webhook)
 	return s

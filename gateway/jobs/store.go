@@ -36,6 +36,34 @@ type Looker interface {
 	Look(ctx context.Context, id string) (*Job, error)
 }
 
+// Keyed is a Store that finds a job by its Key. One that is part of another store has to.
+type Keyed interface {
+	// ByKey gives the tenant's job with that Key, which is not "", as Look does. NotFound job_not_found.
+	ByKey(ctx context.Context, tenant, key string) (*Job, error)
+}
+
+// Chooser is a Store that is several: a job's blobs go where the job goes.
+type Chooser interface {
+	// Choose gives the place for a job whose Items are not known yet. Errors are those of Create.
+	Choose(ctx context.Context, s *Spec) (Site, error)
+}
+
+// Site is where one job is handed in.
+type Site interface {
+	// Put is that of Blobs.
+	Put(ctx context.Context, digest string, data []byte) error
+	// Create is that of Records.
+	Create(ctx context.Context, s *Spec) (existing *Job, err error)
+}
+
+// TermOf is how long a store's leases are to be.
+func TermOf(s Store) time.Duration {
+	if t, ok := s.(Termed); ok {
+		return max(t.Term(), time.Second)
+	}
+	return usualTerm
+}
+
 // Records are jobs as callers see them.
 type Records interface {
 	// Create takes a job in, durably: once it has returned nil error, no crash loses the job. Where the tenant has a job with the same Key, nothing is

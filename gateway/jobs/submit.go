@@ -70,11 +70,17 @@ func (s *Service) Submit(ctx context.Context, in *Submission) (j *Job, created b
 	if err := s.room(ctx); err != nil {
 		return nil, false, err
 	}
-	if spec.Items, err = s.take(ctx, in); err != nil {
+	site := Site(s.Store)
+	if c, ok := s.Store.(Chooser); ok {
+		if site, err = c.Choose(ctx, spec); err != nil {
+			return nil, false, err
+		}
+	}
+	if spec.Items, err = s.take(ctx, in, site); err != nil {
 		return nil, false, err
 	}
 	spec.Digest = in.digest(spec)
-	existing, err := s.Store.Create(ctx, spec)
+	existing, err := site.Create(ctx, spec)
 	if err != nil {
 		return nil, false, err
 	}
@@ -112,7 +118,7 @@ func digestOf(data []byte) string {
 const puts = 8
 
 // take stores the items' bytes, each once, and gives the items.
-func (s *Service) take(ctx context.Context, in *Submission) ([]Item, error) {
+func (s *Service) take(ctx context.Context, in *Submission, to Site) ([]Item, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -152,7 +158,7 @@ func (s *Service) take(ctx context.Context, in *Submission) ([]Item, error) {
 			if known {
 				return
 			}
-			if err := s.Store.Put(ctx, item.Blob, input.Data); err != nil {
+			if err := to.Put(ctx, item.Blob, input.Data); err != nil {
 				cancel(err)
 			}
 		})

@@ -119,6 +119,13 @@ func key(r *rig) {
 	if len(list) != 7 {
 		r.Errorf("%d jobs, want 7", len(list))
 	}
+	if by, ok := r.Store.(jobs.Keyed); ok {
+		if j, err := by.ByKey(r.ctx, "a", "k"); err != nil || j.ID != first.ID || j.Total != 1 || len(j.Items) != 0 {
+			r.Errorf("by its key: %+v, %v", j, err)
+		}
+		_, err := by.ByKey(r.ctx, "c", "k")
+		r.refused(err, fault.NotFound, "job_not_found")
+	}
 	// A job that is running or final holds its key.
 	r.finishAll()
 	j, err = r.Create(r.ctx, r.spec(1, with("a", "k")))

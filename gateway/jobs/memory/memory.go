@@ -29,6 +29,7 @@ type Store struct {
 var (
 	_ jobs.Store  = (*Store)(nil)
 	_ jobs.Looker = (*Store)(nil)
+	_ jobs.Keyed  = (*Store)(nil)
 )
 
 type entry struct {
@@ -145,6 +146,20 @@ func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) {
 		j.Items = nil
 	}
 	return j, err
+}
+
+// ByKey implements jobs.Keyed.
+func (s *Store) ByKey(ctx context.Context, tenant, name string) (*jobs.Job, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, used := s.keys[key{tenant, name}]
+	leave()
+	if !used {
+		return nil, notFound()
+	}
+	return s.Look(ctx, id)
 }
 
 // List implements jobs.Records.

@@ -7,7 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"triton-gateway/gateway/jobs"
 )
@@ -122,6 +125,21 @@ func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) { return 
 
 // Look implements jobs.Looker.
 func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) { return s.get(ctx, id, false) }
+
+// ByKey implements jobs.Keyed.
+func (s *Store) ByKey(ctx context.Context, tenant, key string) (j *jobs.Job, err error) {
+	var id string
+	err = s.again(ctx, true, func() (err error) {
+		if id, err = s.client.Get(ctx, s.prefix+"k:"+nameOfKey(&jobs.Spec{Tenant: tenant, Key: key})).Result(); errors.Is(err, goredis.Nil) {
+			return notFound()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Look(ctx, id)
+}
 
 func (s *Store) get(ctx context.Context, id string, items bool) (*jobs.Job, error) {
 	if id == "" || len(id) > longestID {

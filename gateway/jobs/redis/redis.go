@@ -56,6 +56,7 @@ var (
 	_ jobs.Store  = (*Store)(nil)
 	_ jobs.Waker  = (*Store)(nil)
 	_ jobs.Looker = (*Store)(nil)
+	_ jobs.Keyed  = (*Store)(nil)
 )
 
 // Open makes a store. A Redis that cannot be reached is no error, but a warning in the log: calls are Unavailable until it is there. A Redis that may

@@ -21,6 +21,19 @@ func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) {
 	return s.byID(ctx, id, false)
 }
 
+// ByKey implements jobs.Keyed.
+func (s *Store) ByKey(ctx context.Context, tenant, key string) (*jobs.Job, error) {
+	var id string
+	err := s.reads.row(ctx, `SELECT id FROM jobs WHERE tenant = ? AND key = ?`, []any{tenant, key}, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, notFound("")
+	}
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	return s.Look(ctx, id)
+}
+
 func (s *Store) byID(ctx context.Context, id string, items bool) (*jobs.Job, error) {
 	j, err := s.get(ctx, `j.id = ?`, id, items)
 	if errors.Is(err, sql.ErrNoRows) {

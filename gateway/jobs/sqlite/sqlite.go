@@ -40,6 +40,7 @@ type Store struct {
 var (
 	_ jobs.Store  = (*Store)(nil)
 	_ jobs.Looker = (*Store)(nil)
+	_ jobs.Keyed  = (*Store)(nil)
 )
 
 // readers is how many reads run at a time; more wait.
