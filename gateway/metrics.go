@@ -23,6 +23,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	calls    *prometheus.HistogramVec
 	stages   *stageTimes
+	later    *later
 	cache    *prometheus.CounterVec
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
@@ -53,7 +54,7 @@ func newMetrics(build buildInfo) *metrics {
 			[]string{"route", "method", "code"}),
 		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
 			[]string{"protocol", "method", "code"}),
-		stages: newStageTimes(),
+		later: new(later),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
@@ -64,7 +65,8 @@ func newMetrics(build buildInfo) *metrics {
 		Name: "gateway_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "backend": build.Backend}})
 	info.Set(1)
-	m.registry.MustRegister(m.inflight, m.requests, m.calls, m.stages.seconds, m.cache, info,
+	m.stages = newStageTimes(m.later)
+	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -76,18 +78,21 @@ func histogram(name, help string) prometheus.HistogramOpts {
 		Buckets:                        []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		NativeHistogramBucketFactor:    1.1,
 		NativeHistogramMaxBucketNumber: 160,
+		NativeHistogramMaxExemplars:    -1, // those of the buckets are taken for them; a list of its own would be kept sorted under a lock
 	}
 }
 
-// seen counts a duration, with the trace as its exemplar where there is one.
-func seen(h prometheus.Observer, took time.Duration, trace string) {
-	if trace != "" {
-		if e, ok := h.(prometheus.ExemplarObserver); ok {
-			e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": trace})
-			return
-		}
+// seen counts a duration: at once with the trace as its exemplar where there is one, which notes the time, and later otherwise.
+func (l *later) seen(d duration, trace string) {
+	e, ok := d.in.(prometheus.ExemplarObserver)
+	if trace == "" || !ok {
+		l.add(d)
+		return
 	}
-	h.Observe(took.Seconds())
+	e.ObserveWithExemplar(d.took.Seconds(), prometheus.Labels{"trace_id": trace})
+	if d.also != nil {
+		d.also.add(d.took)
+	}
 }
 
 // request counts one request.
@@ -97,7 +102,7 @@ func (m *metrics) request(ctx context.Context, route, method string, status int,
 	}
 	key := requestKey{route, method, status}
 	if o, found := m.requestSeries.get(key); found {
-		seen(o, took, telemetry.Sampled(ctx))
+		m.later.seen(duration{in: o, took: took}, telemetry.Sampled(ctx))
 		return
 	}
 	if route == "" {
@@ -113,7 +118,7 @@ func (m *metrics) request(ctx context.Context, route, method string, status int,
 	if ours { // what callers make up is not kept
 		m.requestSeries.add(key, o)
 	}
-	seen(o, took, telemetry.Sampled(ctx))
+	m.later.seen(duration{in: o, took: took}, telemetry.Sampled(ctx))
 }
 
 func (m *metrics) code(status int) string {
@@ -144,7 +149,7 @@ func (m *metrics) call(ctx context.Context, protocol, method, _ string, code kse
 		o = m.calls.WithLabelValues(protocol, method, text)
 		m.callSeries.add(key, o)
 	}
-	seen(o, took, telemetry.Sampled(ctx))
+	m.later.seen(duration{in: o, took: took}, telemetry.Sampled(ctx))
 }
 
 // observer is what the pipeline tells of its stages.

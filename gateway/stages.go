@@ -50,6 +50,7 @@ func outcomeOf(err error) int {
 // stageTimes counts the stages of all models: for Prometheus, and for /v1/stats.
 type stageTimes struct {
 	seconds *prometheus.HistogramVec
+	later   *later
 	mu      sync.Mutex                             // held to add a model
 	models  atomic.Pointer[map[string]*modelTimes] // never changed, but replaced: reading it costs no lock and no allocation
 }
@@ -60,8 +61,8 @@ type modelTimes struct {
 	took   [pipeline.Stages]durations // of those that went well
 }
 
-func newStageTimes() *stageTimes {
-	t := &stageTimes{seconds: prometheus.NewHistogramVec(histogram("gateway_stage_duration_seconds",
+func newStageTimes(l *later) *stageTimes {
+	t := &stageTimes{later: l, seconds: prometheus.NewHistogramVec(histogram("gateway_stage_duration_seconds",
 		"Time of one stage of one item, by what came of it: ok or a kind of failure. A model that does not exist is the empty text."),
 		[]string{"stage", "model", "outcome"})}
 	t.models.Store(&map[string]*modelTimes{})
@@ -95,10 +96,11 @@ func (t *stageTimes) add(m *modelTimes, model string, s pipeline.Stage, outcome 
 		o = &made
 		place.Store(o)
 	}
-	seen(*o, took, trace)
+	d := duration{in: *o, took: took}
 	if outcome == 0 {
-		m.took[s].add(took)
+		d.also = &m.took[s]
 	}
+	t.later.seen(d, trace)
 }
 
 // watch makes metrics and spans of what the pipeline does.

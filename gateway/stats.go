@@ -185,6 +185,7 @@ func poolView(pool backend.Pool) []backendView {
 
 // view gives the quantiles of a model's stages that went well, in the order of the stages.
 func (t *stageTimes) view(model string) []stageView {
+	t.later.all()
 	list := []stageView{}
 	m := (*t.models.Load())[model]
 	if m == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,21 +13,22 @@ import (
 
 const (
 	logDelay   = 100 * time.Millisecond // that a line may wait for others
+	logLine    = 256                    // bytes of a usual line
 	logBatch   = 64 << 10               // bytes that do not wait for more
 	logWaiting = 1 << 20                // bytes that may wait while the reader of the log is slow
 	logEnd     = time.Second            // for the last lines, at the end
 )
 
-// Log writes JSON lines for callers that cannot wait: they leave a line, and a goroutine writes many at a time, after 100 ms, when 64 KiB have
-// come together, or at once after a line of level WARN or above. Where the reader of the log falls behind, up to 1 MiB waits; what comes on top
-// is dropped, and how much that was is the next line that is written. A process that crashes loses what has not been written.
+// Log writes JSON lines for callers that cannot wait: they leave a record, and a goroutine puts the lines together and writes many at a time, after
+// 100 ms, when 64 KiB have come together, or at once after a record of level WARN or above. One line after the other costs much less than each in
+// the middle of a request, whose own data it would push out of the processor's caches. Where the reader of the log falls behind, up to 1 MiB waits;
+// what comes on top is dropped, and how much that was is the next line that is written. A process that crashes loses what has not been written.
 type Log struct {
-	out   io.Writer
-	notes slog.Handler // for what the Log itself has to say
+	out io.Writer
 
 	mu      sync.Mutex
-	waiting []byte
-	lines   uint64 // in waiting
+	waiting []entry
+	size    int // about what the lines in waiting will take, in bytes
 	closed  bool
 
 	begun chan struct{} // there is a first line
@@ -36,13 +38,23 @@ type Log struct {
 
 	ending  sync.Once
 	dropped atomic.Uint64
-	told    uint64 // of dropped; run's own
+
+	// The goroutine's own.
+	told  uint64       // of dropped
+	batch bytes.Buffer // lines
+	slogs slog.Handler // appends to batch
+}
+
+// entry is a record of texts and numbers, or a line that has been put together, with its line end.
+type entry struct {
+	record slog.Record
+	line   []byte
 }
 
 // NewLog begins a log. Close it.
 func NewLog(out io.Writer) *Log {
 	l := &Log{out: out, begun: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
-	l.notes = l.Handler(slog.LevelWarn)
+	l.slogs = slog.NewJSONHandler(&l.batch, &slog.HandlerOptions{Level: slog.Level(math.MinInt)})
 	go l.run()
 	return l
 }
@@ -50,26 +62,23 @@ func NewLog(out io.Writer) *Log {
 // Dropped is how many lines have been lost, since too many waited or since writing failed.
 func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 
-// put takes a copy of a line, with its line end. It never waits for the writer; after Close it writes by itself.
-func (l *Log) put(line []byte, urgent bool) {
+// put takes an entry of about so many bytes. It never waits for the writer; after Close it writes by itself.
+func (l *Log) put(e *entry, size int, urgent bool) {
 	l.mu.Lock()
 	if l.closed {
 		defer l.mu.Unlock()
-		// A copy, so that the lines of all other calls need not be on the heap.
-		if _, err := l.out.Write(bytes.Clone(line)); err != nil {
-			l.dropped.Add(1)
-		}
+		l.write([]entry{*e})
 		return
 	}
-	if len(l.waiting)+len(line) > logWaiting {
+	if l.size+size > logWaiting {
 		l.mu.Unlock()
 		l.dropped.Add(1)
 		return
 	}
 	first := len(l.waiting) == 0
-	l.waiting = append(l.waiting, line...)
-	l.lines++
-	urgent = urgent || len(l.waiting) >= logBatch
+	l.waiting = append(l.waiting, *e)
+	l.size += size
+	urgent = urgent || l.size >= logBatch
 	l.mu.Unlock()
 	if first {
 		signal(l.begun)
@@ -91,7 +100,7 @@ func (l *Log) run() {
 	defer close(l.done)
 	timer := time.NewTimer(logDelay)
 	defer timer.Stop()
-	spare := make([]byte, 0, 2*logBatch)
+	var spare []entry
 	for {
 		select {
 		case <-l.begun:
@@ -124,33 +133,48 @@ func (l *Log) finish() {
 }
 
 // flush writes what waits, puts spare in its place, and gives back what is spare now.
-func (l *Log) flush(spare []byte) []byte {
+func (l *Log) flush(spare []entry) []entry {
 	l.mu.Lock()
-	list, lines := l.waiting, l.lines
-	l.waiting, l.lines = spare[:0], 0
+	list := l.waiting
+	l.waiting, l.size = spare[:0], 0
 	l.mu.Unlock()
-	if l.write(list, lines) {
+	if len(list) > 0 && l.write(list) {
 		if n := l.dropped.Load(); n != l.told {
 			record := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped: whoever reads the log is too slow, or could not be written to", 0)
 			record.AddAttrs(slog.Uint64("lines", n-l.told))
 			l.told = n
-			_ = l.notes.Handle(context.Background(), record)
+			l.put(&entry{record: record}, logLine, true)
 		}
 	}
-	if cap(list) > 4*logBatch { // of a rare burst
+	if cap(list) > 4*logBatch/logLine { // of a rare burst
 		return nil
 	}
+	clear(list) // it would keep their texts alive
 	return list
 }
 
-// write reports whether the lines are written; those that are not are dropped. Who writes in part says so by an error.
-func (l *Log) write(list []byte, lines uint64) bool {
-	if len(list) == 0 {
-		return false
+// write puts the lines together, and reports whether they are written; those that are not are dropped. Who writes in part says so by an error.
+func (l *Log) write(list []entry) bool {
+	l.batch.Reset()
+	for i := range list {
+		e := &list[i]
+		if e.line != nil {
+			l.batch.Write(e.line)
+			continue
+		}
+		l.batch.Grow(logBatch / 16)
+		if line, ok := appendRecord(l.batch.AvailableBuffer(), &e.record); ok {
+			l.batch.Write(line)
+		} else if err := l.slogs.Handle(context.Background(), e.record); err != nil {
+			l.dropped.Add(1) // texts and numbers can all be written
+		}
 	}
-	_, err := l.out.Write(list)
+	_, err := l.out.Write(l.batch.Bytes())
 	if err != nil {
-		l.dropped.Add(lines)
+		l.dropped.Add(uint64(len(list)))
+	}
+	if l.batch.Cap() > 4*logBatch {
+		l.batch = bytes.Buffer{}
 	}
 	return err == nil
 }

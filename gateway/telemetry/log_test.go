@@ -120,7 +120,7 @@ func TestAReaderThatHangs(t *testing.T) {
 			log.Info(text, "n", sent)
 			sent++
 		}
-		if size := len(l.waiting); size > logWaiting || size < logWaiting-2000 || !time.Now().Equal(start) {
+		if size := l.size; size > logWaiting || size < logWaiting-2000 || !time.Now().Equal(start) {
 			t.Errorf("%d bytes wait, %v", size, time.Since(start))
 		}
 		if err := l.Close(); err != nil || time.Since(start) != logEnd {

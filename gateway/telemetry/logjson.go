@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"math"
@@ -9,7 +10,7 @@ import (
 )
 
 // Handler gives the log to slog: the same bytes as those of slog.JSONHandler, for records of this level and above. A record of plain texts and
-// numbers, as the line of a request is, is put together here, in a fifth of the time; every other one is left to slog.
+// numbers, as the line of a request is, is kept as it is and put together later; values that may change until then are put together at once.
 func (l *Log) Handler(level slog.Leveler) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
 	return &jsonHandler{log: l, bare: true, calm: slog.NewJSONHandler(putter{l, false}, options), urgent: slog.NewJSONHandler(putter{l, true}, options)}
@@ -28,7 +29,7 @@ type putter struct {
 }
 
 func (p putter) Write(line []byte) (int, error) {
-	p.log.put(line, p.urgent)
+	p.log.put(&entry{line: bytes.Clone(line)}, len(line), p.urgent)
 	return len(line), nil
 }
 
@@ -41,9 +42,8 @@ func (h *jsonHandler) Enabled(ctx context.Context, level slog.Level) bool {
 
 func (h *jsonHandler) Handle(ctx context.Context, r slog.Record) error {
 	if h.bare {
-		var room [1 << 10]byte
-		if line, ok := appendRecord(room[:0], &r); ok {
-			h.log.put(line, r.Level >= slog.LevelWarn)
+		if size, ok := sizeOf(&r); ok {
+			h.log.put(&entry{record: r}, size, r.Level >= slog.LevelWarn)
 			return nil
 		}
 	}
@@ -59,6 +59,22 @@ func (h *jsonHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h *jsonHandler) WithGroup(name string) slog.Handler {
 	return &jsonHandler{log: h.log, calm: h.calm.WithGroup(name), urgent: h.urgent.WithGroup(name)}
+}
+
+// sizeOf is about what a record's line takes, if all its values are such as cannot change any more.
+func sizeOf(r *slog.Record) (size int, ok bool) {
+	size, ok = logLine/2+len(r.Message), true
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Value.Kind() {
+		case slog.KindString:
+			size += len(a.Value.String())
+		case slog.KindAny, slog.KindGroup, slog.KindLogValuer:
+			ok = false
+		}
+		size += len(a.Key)
+		return ok
+	})
+	return size, ok
 }
 
 // appendRecord appends a record as a line, or reports that it is one for slog.
