@@ -15,13 +15,18 @@ type serveCmd struct {
 	HTTP     string `placeholder:"HOST:PORT" help:"Address of the public listener (listen.http)."`
 	GRPC     string `name:"grpc" placeholder:"HOST:PORT" help:"Address of the KServe v2 gRPC listener (listen.grpc); 'none' for none."`
 	Admin    string `placeholder:"HOST:PORT" help:"Address of the admin listener (listen.admin); 'none' for no admin listener."`
+	Roles    string `default:"api,jobs" placeholder:"api,jobs" help:"What this process does: api answers requests, jobs works on jobs; with jobs alone only the admin listener is there. Default: both."`
 	Insecure bool   `help:"Allow an address that other machines can reach although nobody has to authenticate."`
 }
 
 // Run serves until ctx ends, then lets running requests finish.
 func (s *serveCmd) Run(ctx context.Context, e *Env) error {
+	roles, err := gateway.ParseRoles(s.Roles)
+	if err != nil {
+		return failure{2, "--roles: " + err.Error()}
+	}
 	c, err := s.load(e, func(c *gateway.Config) {
-		c.Insecure = s.Insecure
+		c.Insecure, c.Roles = s.Insecure, roles
 		if s.HTTP != "" {
 			c.Listen.HTTP = s.HTTP
 		}

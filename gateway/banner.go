@@ -40,7 +40,17 @@ func (g *Gateway) Banner() string {
 	if len(g.catalog.Models()) == 0 {
 		b.WriteString("  model     none yet; `triton-gateway doctor` says why\n")
 	}
-	fmt.Fprintf(&b, "  page      %s/\n  docs      %s/docs\n  kserve    %s/v2\n", base, base, base)
+	switch {
+	case g.force.service == nil:
+		b.WriteString("  jobs      none\n")
+	case g.force.works:
+		fmt.Fprintf(&b, "  jobs      %s, %d at a time\n", g.config.Jobs.Queue, g.config.Jobs.Workers)
+	default:
+		fmt.Fprintf(&b, "  jobs      %s, worked on by others\n", g.config.Jobs.Queue)
+	}
+	if g.public.Listener != nil {
+		fmt.Fprintf(&b, "  page      %s/\n  docs      %s/docs\n  kserve    %s/v2\n", base, base, base)
+	}
 	if g.grpc != nil {
 		fmt.Fprintf(&b, "  grpc      %s\n", shown(g.grpc.Addr().String()))
 	}
@@ -48,6 +58,9 @@ func (g *Gateway) Banner() string {
 		fmt.Fprintf(&b, "  admin     http://%s/metrics\n", shown(g.admin.Addr().String()))
 	}
 	for _, m := range g.catalog.Models() {
+		if g.public.Listener == nil {
+			break
+		}
 		if samples := m.Samples(); m.Ready() && m.Spec.Preprocess != nil && len(samples) > 0 {
 			fmt.Fprintf(&b, "  try       curl -F image=@%s/golden/%s %s/v1/models/%s/infer\n", m.Dir, samples[0], base, m.Name)
 			break

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -126,6 +127,14 @@ func checkQueueURL(text string) error {
 		return nil
 	}
 	return errQueue
+}
+
+// folder is where a queue has its files; "" where it has none of its own.
+func (q Queue) folder() string {
+	if path, ok := strings.CutPrefix(string(q), "sqlite:"); ok {
+		return filepath.Dir(strings.TrimPrefix(path, "//"))
+	}
+	return ""
 }
 
 // String hides passwords.

@@ -249,14 +249,18 @@ const (
 	testItems     = 8
 )
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, edit ...func(*serverDeps)) *rig {
 	t.Helper()
 	r := &rig{runner: &fakeRunner{stored: map[string]bool{}, seen: map[string]bool{}}, models: demoModels(), admin: &fakeAdmin{}, budget: limit.NewBytes(8 << 20), log: &bytes.Buffer{}}
 	build := buildInfo{Version: "1.2.3", Commit: "abc", Backend: "embedded"}
-	r.server = newServer(serverDeps{
-		Runner: r.runner, Models: r.models, Admin: r.admin, KServe: fakeProtocol{}, Jobs: newJobSide(nil, jobsOff(), &Jobs{}, nil), Bytes: r.budget, Metrics: newMetrics(build), Build: build,
+	d := serverDeps{
+		Runner: r.runner, Models: r.models, Admin: r.admin, KServe: fakeProtocol{}, Jobs: newJobSide(nil, jobsOff(), &Config{Roles: Roles{API: true}}, nil), Bytes: r.budget, Metrics: newMetrics(build), Build: build,
 		Limits: httpLimits{Body: testBodyLimit, Items: testItems, Timeout: 5 * time.Second}, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Now: time.Now,
-	})
+	}
+	for _, e := range edit {
+		e(&d)
+	}
+	r.server = newServer(d)
 	r.http = r.handler()
 	return r
 }

@@ -118,7 +118,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	g.force = workforce{service: service, works: c.Roles.Jobs}
 	g.server = newServer(serverDeps{
-		Runner: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c.Jobs, work.Check),
+		Runner: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c, work.Check),
 		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})

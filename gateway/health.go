@@ -16,6 +16,13 @@ func (s *server) live(c *gin.Context) {
 type readiness struct {
 	Status string           `json:"status"`
 	Models []modelReadiness `json:"models"`
+	Jobs   *jobReadiness    `json:"jobs,omitempty"`
+}
+
+// jobReadiness says whether jobs can be handed in. A gateway whose job store is away answers infer all the same, so it stays ready.
+type jobReadiness struct {
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
 }
 
 type modelReadiness struct {
@@ -43,6 +50,16 @@ func (s *server) ready(c *gin.Context) error {
 		doc.Models = append(doc.Models, r)
 	}
 	status := http.StatusOK
+	if !isOff(s.jobs.refused) {
+		doc.Jobs = &jobReadiness{Ready: true}
+		if _, err := s.jobs.figures(c.Request.Context()); err != nil {
+			doc.Jobs = &jobReadiness{Reason: faultOf(err).Detail}
+		}
+	}
+	if s.jobs.alone && !doc.Jobs.Ready {
+		doc.Status, status = "the job store does not answer", http.StatusServiceUnavailable
+		c.Header("Retry-After", "1")
+	}
 	if count == 0 {
 		doc.Status, status = "no model is ready", http.StatusServiceUnavailable
 		c.Header("Retry-After", "1")

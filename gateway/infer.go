@@ -36,6 +36,11 @@ func (s *server) infer(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.Header["Prefer"] != nil && s.jobs.service != nil {
+		if want := readPrefer(r.Header); want.async {
+			return s.inferAsync(c, model, version, want)
+		}
+	}
 	release, err := s.admit(r, model, version)
 	if err != nil {
 		return err

@@ -20,9 +20,11 @@ type jobSide struct {
 	service *jobs.Service // nil: there are none, for the reason in refused
 	refused error
 	check   func(*pipeline.Request) error // refuses at once what no worker could answer
+	alone   bool                          // this process does nothing but work on jobs
 	items   int                           // of one job
 	bytes   int64                         // of one job
 	spool   string                        // folder for archives that are being received; "": the system's
+	memory  int64                         // bytes of the budget for bodies that an archive may take
 	room    *limit.Bytes                  // of that folder
 	held    atomic.Int32                  // waits and event streams under way
 
@@ -37,8 +39,9 @@ const (
 )
 
 // newJobSide makes the HTTP side of a service; without one, refused says why there are no jobs.
-func newJobSide(service *jobs.Service, refused error, c *Jobs, check func(*pipeline.Request) error) *jobSide {
-	j := &jobSide{service: service, refused: refused, check: check, items: c.Items, bytes: int64(c.Bytes), room: limit.NewBytes(int64(c.Bytes)).Named("jobs.bytes")}
+func newJobSide(service *jobs.Service, refused error, c *Config, check func(*pipeline.Request) error) *jobSide {
+	j := &jobSide{service: service, refused: refused, check: check, alone: !c.Roles.API, items: c.Jobs.Items, bytes: int64(c.Jobs.Bytes), spool: c.Jobs.Queue.folder(),
+		memory: int64(c.Limits.Bodies) / 2, room: limit.NewBytes(int64(c.Jobs.Bytes)).Named("jobs.bytes")}
 	j.parting, j.part = context.WithCancel(context.Background())
 	return j
 }

@@ -116,7 +116,7 @@ func jobProblem(spec *jobs.Spec, index int, err error) (body []byte, poison bool
 
 // jobRunner runs items of jobs, and counts them as those of infer.
 type jobRunner struct {
-	runner  *pipeline.Pipeline
+	jobs.Runner
 	observe func(a *pipeline.Answer, tier string)
 }
 
@@ -124,7 +124,7 @@ var _ jobs.Runner = jobRunner{}
 
 // Run implements jobs.Runner.
 func (j jobRunner) Run(ctx context.Context, r *pipeline.Request) (*pipeline.Answer, error) {
-	a, err := j.runner.Run(ctx, r)
+	a, err := j.Runner.Run(ctx, r)
 	if err == nil {
 		_, short := cacheStatus(a, r.Cache)
 		j.observe(a, short)

@@ -43,8 +43,7 @@ func (s *server) jobEvents(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	id := c.Param("id")
-	j, err := service.Get(c.Request.Context(), tenantOf(c), id)
+	j, err := service.Get(c.Request.Context(), tenantOf(c), c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -70,14 +69,14 @@ func (s *server) jobEvents(c *gin.Context) error {
 	if !out.send("state", "", s.viewJob(j)) {
 		return nil
 	}
-	if err := s.stream(ctx, out, service, id, from); err != nil && ctx.Err() == nil {
+	if err := s.stream(ctx, out, service, j, from); err != nil && ctx.Err() == nil {
 		out.send("error", "", newProblem(err, requestID(c)))
 	}
 	return nil
 }
 
 // stream sends the events until the last one, or until ctx or the client ends.
-func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Service, id string, from int) error {
+func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Service, j *jobs.Job, from int) error {
 	type step struct {
 		jobs.Event
 		err error
@@ -87,7 +86,7 @@ func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Ser
 	go func() {
 		defer close(over)
 		defer close(steps)
-		for e, err := range service.Events(ctx, anyTenant(), id, from) {
+		for e, err := range service.Events(ctx, anyTenant(), j.ID, from) {
 			select {
 			case steps <- step{e, err}:
 			case <-ctx.Done():
@@ -109,7 +108,7 @@ func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Ser
 			case e.Result == nil:
 				out.send("state", strconv.Itoa(e.ID)+lastMark, s.viewJob(e.Job))
 				return nil
-			case !out.send("item", strconv.Itoa(e.ID), itemEvent(e.Event)):
+			case !out.send("item", strconv.Itoa(e.ID), itemEvent(e.Event, j.Items)):
 				return nil
 			}
 		case <-alive.C:
@@ -122,10 +121,10 @@ func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Ser
 	}
 }
 
-func itemEvent(e jobs.Event) eventView {
+func itemEvent(e jobs.Event, items []jobs.Item) eventView {
 	v := eventView{Index: e.Result.Index, Done: e.ID, Total: e.Job.Total}
-	if i := e.Result.Index; i >= 0 && i < len(e.Job.Items) {
-		v.Name = e.Job.Items[i].Name
+	if i := e.Result.Index; i >= 0 && i < len(items) {
+		v.Name = items[i].Name
 	}
 	if e.Result.Bad {
 		v.Error = e.Result.Body

@@ -38,14 +38,20 @@ func (g *Gateway) openJobs(ctx context.Context, runner *pipeline.Pipeline, count
 	if err != nil {
 		return nil, nil, err
 	}
+	var observer jobs.Observer
+	if !counts.off {
+		observer = counts.jobs
+	}
 	service = jobs.New(jobs.Deps{
 		Store: store, Runner: jobRunner{runner, func(a *pipeline.Answer, tier string) { g.server.observe(a, tier) }}, Decoder: jobDecoder{}, Problem: jobProblem, Log: g.log,
 		Limits: jobs.Limits{
 			Workers: c.Workers, Parallel: max(16, 2*runtime.GOMAXPROCS(0)), Timeout: g.config.Limits.Timeout, Attempts: c.Attempts, ResultTTL: c.ResultTTL,
 			Items: c.Items, Bytes: int64(c.Bytes), Waiting: c.Waiting, Stored: int64(c.Stored),
 		},
-		Webhook: jobs.Webhook{Secret: []byte(c.WebhookSecret), Allow: allowed, Ports: c.WebhookPorts},
+		Webhook:  jobs.Webhook{Secret: []byte(c.WebhookSecret), Allow: allowed, Ports: c.WebhookPorts},
+		Observer: observer,
 	})
+	counts.registry.MustRegister(jobReadings(service, time.Now))
 	return service, nil, nil
 }
 

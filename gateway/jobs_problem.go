@@ -60,3 +60,11 @@ func expiredProblem(j *jobs.Job) *problem {
 		j.Deadline.UTC().Format(time.RFC3339)), j.ID)
 	return p
 }
+
+// failureOf is the error of a job that failed, for an answer in its place.
+func failureOf(j *jobs.Job) error {
+	if j.Problem == nil {
+		return fault.New(fault.Internal, "internal", "the job failed")
+	}
+	return fault.New(kindOfCode(j.Problem.Code), j.Problem.Code, "%s", j.Problem.Detail)
+}

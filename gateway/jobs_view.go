@@ -118,17 +118,32 @@ func (s *server) sendResult(c *gin.Context, service *jobs.Service, j *jobs.Job) 
 	if err != nil {
 		return err
 	}
+	s.startResult(c)
+	_, _ = c.Writer.Write(head[:len(head)-1])
+	_, _ = io.WriteString(c.Writer, `,"result":`)
+	if err := r.writeTo(c.Writer); err != nil {
+		return s.endResult(c, j, err)
+	}
+	_, _ = io.WriteString(c.Writer, "}")
+	return nil
+}
+
+// startResult begins an answer whose length is not known.
+func (s *server) startResult(c *gin.Context) {
 	h := c.Writer.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", typeJSON)
 	h.Set("Server-Timing", serverTiming(nil, s.now().Sub(stateOf(c).started)))
 	c.Writer.WriteHeader(http.StatusOK)
-	_, _ = c.Writer.Write(head[:len(head)-1])
-	_, _ = io.WriteString(c.Writer, `,"result":`)
-	if err := r.writeTo(c.Writer); err != nil {
-		s.log.Warn("the result of a job could not be sent to its end", "request_id", requestID(c), "job", j.ID, "cause", err.Error())
-		panic(http.ErrAbortHandler) // the client sees that the document is cut off
+}
+
+// endResult breaks the connection where a result could not be written to its end, so that the client sees that it is cut off.
+func (s *server) endResult(c *gin.Context, j *jobs.Job, err error) error {
+	if err == nil {
+		return nil
 	}
-	_, _ = io.WriteString(c.Writer, "}")
-	return nil
+	if c.Request.Context().Err() == nil {
+		s.log.Warn("the result of a job could not be sent to its end", "request_id", requestID(c), "job", j.ID, "cause", err.Error())
+	}
+	panic(http.ErrAbortHandler)
 }

@@ -25,6 +25,7 @@ type metrics struct {
 	stages   *stageTimes
 	later    *later
 	cache    *prometheus.CounterVec
+	jobs     *jobCounts
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
 	tracer   *telemetry.Tracer // nil: no spans
@@ -55,6 +56,7 @@ func newMetrics(build buildInfo) *metrics {
 		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
 			[]string{"protocol", "method", "code"}),
 		later: new(later),
+		jobs:  newJobCounts(),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
@@ -65,6 +67,7 @@ func newMetrics(build buildInfo) *metrics {
 		Name: "gateway_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "backend": build.Backend}})
 	info.Set(1)
+	m.registry.MustRegister(m.jobs.collectors()...)
 	m.stages = newStageTimes(m.later)
 	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/cache"
+	"triton-gateway/gateway/jobs"
 	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/limit"
@@ -28,6 +30,13 @@ type dropped uint64
 
 func (d dropped) Dropped() uint64 { return uint64(d) }
 
+// fakeFigures is a store of a few jobs.
+type fakeFigures struct{ err error }
+
+func (f fakeFigures) Stats(context.Context) (*jobs.Counts, error) {
+	return &jobs.Counts{Jobs: map[jobs.Priority]map[jobs.State]int{jobs.Batch: {jobs.Queued: 3, jobs.Failed: 1}}, Oldest: map[jobs.Priority]time.Time{jobs.Batch: time.Unix(100, 0)}, Bytes: 7}, f.err
+}
+
 // allReadings are all figures that are read when Prometheus asks.
 func allReadings(t *testing.T) []readings {
 	c, err := cache.New(cache.Config{Memory: 1 << 20}, quietLog())
@@ -39,7 +48,7 @@ func allReadings(t *testing.T) []readings {
 	counters := newModelCounters(&fakeTeller{list: []backend.Statistics{{Model: "m", Version: "1"}}}, pool, time.Now)
 	return []readings{
 		collector{c, limit.New(1, 0), limit.NewBytes(1)}.readings,
-		poolReadings(pool), counters.readings, spanReadings(nil), logReadings(dropped(1)),
+		jobReadings(fakeFigures{}, time.Now), poolReadings(pool), counters.readings, spanReadings(nil), logReadings(dropped(1)),
 		loadReadings(func() []pipeline.Load { return []pipeline.Load{{Model: "m"}} }),
 	}
 }

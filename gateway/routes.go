@@ -159,6 +159,7 @@ func (s *server) publicRoutes() *gin.Engine {
 func (s *server) adminHandler() http.Handler {
 	e := s.engine()
 	s.registerAdmin(s.typedAPI(e))
+	s.registerJobs(e)
 	s.mountKServe(e, true)
 	e.GET("/livez", s.live)
 	e.GET("/readyz", s.handle(s.ready))

@@ -21,6 +21,9 @@ const (
 // listenAll takes all addresses.
 func (g *Gateway) listenAll(ctx context.Context) (err error) {
 	c := &g.config.Listen
+	if !g.config.Roles.API {
+		return g.listenAdmin(ctx)
+	}
 	if g.public, err = g.listenHTTP(ctx, "listen.http", c.HTTP, g.server.handler()); err != nil {
 		return err
 	}
@@ -32,7 +35,11 @@ func (g *Gateway) listenAll(ctx context.Context) (err error) {
 	if c.Admin == "" {
 		return nil
 	}
-	if g.admin, err = g.listenHTTP(ctx, "listen.admin", c.Admin, withGRPC(g.kserve.GRPCHandler(true), g.server.adminHandler())); err != nil {
+	return g.listenAdmin(ctx)
+}
+
+func (g *Gateway) listenAdmin(ctx context.Context) (err error) {
+	if g.admin, err = g.listenHTTP(ctx, "listen.admin", g.config.Listen.Admin, withGRPC(g.kserve.GRPCHandler(true), g.server.adminHandler())); err != nil {
 		return err
 	}
 	g.admin.server.Protocols = new(http.Protocols)
@@ -63,15 +70,22 @@ func (g *Gateway) listen(ctx context.Context, setting, address string) (net.List
 	return l, nil
 }
 
-// Addr is the public listener's address: host:port.
-func (g *Gateway) Addr() string { return g.public.Addr().String() }
+// Addr is the public listener's address: host:port. A process that only works on jobs has none, and gives the admin listener's.
+func (g *Gateway) Addr() string {
+	if g.public.Listener == nil {
+		return g.admin.Addr().String()
+	}
+	return g.public.Addr().String()
+}
 
 // Run serves until ctx ends. Then readiness goes first, requests are still taken for listen.drain, running ones may finish, and Run returns nil.
 func (g *Gateway) Run(ctx context.Context) error {
 	var serve []func() error
-	servers := []listener{g.public}
-	if g.admin.Listener != nil {
-		servers = append(servers, g.admin)
+	var servers []listener
+	for _, l := range []listener{g.public, g.admin} {
+		if l.Listener != nil {
+			servers = append(servers, l)
+		}
 	}
 	for _, l := range servers {
 		serve = append(serve, func() error { return l.server.Serve(l.Listener) })

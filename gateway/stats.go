@@ -83,6 +83,7 @@ type statsView struct {
 	Cache         cacheView        `json:"cache" doc:"Over all models"`
 	Models        []modelStatsView `json:"models"`
 	Backends      []backendView    `json:"backends"`
+	Jobs          *jobStatsView    `json:"jobs,omitempty" doc:"Left out where jobs are off"`
 }
 
 type cacheView struct {
@@ -136,7 +137,7 @@ func ratio(hits, all int64) cacheView {
 type statsOutput struct{ Body statsView }
 
 // view gathers the statistics of all models that exist now.
-func (s *server) view(context.Context, *struct{}) (*statsOutput, error) {
+func (s *server) view(ctx context.Context, _ *struct{}) (*statsOutput, error) {
 	out := &statsOutput{Body: statsView{Version: s.build.Version, Backend: s.build.Backend, UptimeSeconds: s.now().Sub(s.stats.since).Seconds(), Models: []modelStatsView{}}}
 	var hits, all int64
 	ready := false
@@ -154,6 +155,7 @@ func (s *server) view(context.Context, *struct{}) (*statsOutput, error) {
 		out.Body.Models = append(out.Body.Models, v)
 	}
 	out.Body.Cache = ratio(hits, all)
+	out.Body.Jobs = s.jobStats(ctx)
 	if s.metrics.pool != nil {
 		out.Body.Backends = poolView(s.metrics.pool)
 		return out, nil
