@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,9 @@ type ending struct {
 	content string // the content type, if bare
 	status  *Status
 	trailer []Field
-	reset   bool // the client has not ended its part
+	reset   bool    // the client has not ended its part
+	header  []Field // beside these, if bare
+	message []byte  // to be sent before, with its prefix; nil for none
 }
 
 // End ends the call; a nil status is OK. It does not wait for the client. A second end is an error that changes nothing.
@@ -34,7 +37,7 @@ func (c *ServerCall) End(status *Status, trailer []Field) error {
 	}
 	conn.drop(c)
 	c.uncount()
-	conn.endings = append(conn.endings, ending{c.id, !c.answered, "200", c.content, status, trailer, !c.clientDone})
+	conn.endings = append(conn.endings, ending{id: c.id, bare: !c.answered, http: "200", content: c.content, status: status, trailer: slices.Clone(trailer), reset: !c.clientDone})
 	conn.mu.Unlock()
 	conn.flushSoon()
 	return fault
@@ -45,7 +48,7 @@ func (c *serverConn) refuse(call *ServerCall, status *Status) {
 	c.drop(call)
 	call.cancel()
 	c.answers++
-	c.endings = append(c.endings, ending{call.id, true, "200", call.content, status, nil, !call.clientDone})
+	c.endings = append(c.endings, ending{id: call.id, bare: true, http: "200", content: call.content, status: status, reset: !call.clientDone})
 }
 
 // object ends what has not even become a call.
@@ -53,7 +56,7 @@ func (c *serverConn) object(id uint32, ended bool, http, content string, status 
 	c.mu.Lock()
 	c.answers++
 	c.recent.add(id, ended)
-	c.endings = append(c.endings, ending{id, true, http, content, status, nil, !ended})
+	c.endings = append(c.endings, ending{id: id, bare: true, http: http, content: content, status: status, reset: !ended})
 	c.mu.Unlock()
 	c.flushSoon()
 	return c.patienceLeft()
@@ -140,9 +143,20 @@ func (c *serverConn) appendEnding(e *ending) {
 		}
 		o.field(":status", e.http, false)
 		o.field("content-type", content, false)
+		for _, f := range e.header {
+			o.field(f.Name, f.Value, true)
+		}
+	}
+	limit := min(c.peer.frame, sendLimit)
+	if e.message != nil {
+		if e.bare {
+			o.headers(e.id, 0, limit)
+			o.block.Reset()
+		}
+		o.bytes = append(appendFrame(o.bytes, len(e.message), frameData, 0, e.id), e.message...)
 	}
 	o.trailers(e.status, e.trailer, c.peer.headers)
-	o.headers(e.id, flagEndStream, min(c.peer.frame, sendLimit))
+	o.headers(e.id, flagEndStream, limit)
 	if e.reset {
 		o.bytes = appendReset(o.bytes, e.id, CodeNo)
 	}

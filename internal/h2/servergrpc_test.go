@@ -113,33 +113,44 @@ func TestServerStreams(t *testing.T) {
 }
 
 func TestServerDeadlines(t *testing.T) {
-	ended := make(chan error, 1)
+	begun, ended := make(chan struct{}, 10), make(chan error, 10)
 	_, address := serveLean(t, ServerOptions{}, func(c *ServerCall) {
+		if c.Method() == "/a.B/Hang" {
+			begun <- struct{}{}
+			defer func() { ended <- c.Context().Err() }()
+		}
 		echoCall(c)
-		ended <- c.Context().Err()
 	})
 	c := dialGo(t, address)
 	in, out := []byte("a"), []byte(nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	echo := func() {
+		if err := c.Invoke(t.Context(), "/a.B/Echo", &in, &out); err != nil {
+			t.Error(err)
+		}
+	}
+	echo()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if err := c.Invoke(ctx, "/a.B/Hang", &in, &out); status.Code(err) != codes.DeadlineExceeded {
 		t.Error(err)
 	}
+	within(t, "the call", begun)
 	if err := <-ended; err == nil { // the client's RST_STREAM may come before the deadline on this side
 		t.Error(err)
 	}
+	echo()
 	ctx, cancel = context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
+	go func() {
+		<-begun
+		cancel()
+	}()
 	if err := c.Invoke(ctx, "/a.B/Hang", &in, &out); status.Code(err) != codes.Canceled {
 		t.Error(err)
 	}
 	if err := <-ended; err != context.Canceled {
 		t.Error(err)
 	}
-	if err := c.Invoke(t.Context(), "/a.B/Echo", &in, &out); err != nil {
-		t.Error(err)
-	}
-	<-ended
+	echo()
 }
 
 // TestServerPanic has a handler panic and one do nothing.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -66,8 +67,14 @@ func (c *ServerCall) send(a *answer, compressed bool) error {
 	}
 	binary.BigEndian.PutUint32(a.prefix[1:], uint32(size))
 	for a.left > 0 {
-		if err := c.conn.lock(c.ctx); err != nil {
-			return err
+		if !c.conn.tryLock() {
+			if c.leave(a) {
+				c.conn.flushSoon()
+				return nil
+			}
+			if err := c.conn.lock(c.ctx); err != nil {
+				return err
+			}
 		}
 		n, err := c.plan(a)
 		if err == nil && n >= 0 {
@@ -102,15 +109,42 @@ func bodySize(body [][]byte) (size int, err error) {
 
 // lock takes the write lock.
 func (c *serverConn) lock(ctx context.Context) error {
-	if c.tryLock() {
-		return nil
-	}
 	select {
 	case c.writing <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// leaveLimit is how long a whole answer may be, with its prefix, to be copied for who is writing at that moment, instead of waiting for that one.
+const leaveLimit = 4 << 10
+
+// leave has another goroutine write a short answer and the end of the call, if the client takes it.
+func (c *ServerCall) leave(a *answer) bool {
+	if !a.last || a.left > leaveLimit || a.first > 0 {
+		return false
+	}
+	conn := c.conn
+	conn.mu.Lock()
+	defer conn.mu.Unlock()
+	if c.gone || conn.err != nil || int64(a.left) > min(c.window, conn.peer.window) {
+		return false
+	}
+	c.window -= int64(a.left)
+	conn.peer.window -= int64(a.left)
+	e := ending{id: c.id, bare: !c.answered, http: "200", content: c.content, status: &Status{}, trailer: slices.Clone(a.trailer), reset: !c.clientDone,
+		header: slices.Clone(a.header), message: make([]byte, 0, a.left)}
+	for a.left > 0 {
+		piece := a.next(a.left)
+		a.left -= len(piece)
+		e.message = append(e.message, piece...)
+	}
+	c.answered = true
+	conn.drop(c)
+	c.uncount()
+	conn.endings = append(conn.endings, e)
+	return true
 }
 
 // plan takes the window for the next turn, and what there is of other frames, and encodes the headers. The caller has the write lock. It gives the bytes of the
