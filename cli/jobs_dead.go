@@ -147,7 +147,7 @@ func (c *deadReplayCmd) Run(ctx context.Context, e *Env) error {
 	} else {
 		fmt.Fprintf(e.Out, "%s run again", plural(len(again), "job"))
 		if left > 0 {
-			fmt.Fprintf(e.Out, "; %s left as they are, because they are poisonous (--poison takes them too)", plural(left, "job"))
+			fmt.Fprintf(e.Out, "; %s left alone: poisonous (--poison takes them too)", plural(left, "job"))
 		}
 		fmt.Fprintln(e.Out)
 	}

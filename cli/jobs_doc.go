@@ -17,6 +17,7 @@ type jobDoc struct {
 	Progress                            struct{ Done, Failed, Total int }
 	Attempts                            int
 	CreatedAt                           *time.Time `json:"created_at"`
+	RunAt                               *time.Time `json:"run_at"`
 	StartedAt                           *time.Time `json:"started_at"`
 	FinishedAt                          *time.Time `json:"finished_at"`
 	ExpiresAt                           *time.Time `json:"expires_at"`

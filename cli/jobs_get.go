@@ -126,7 +126,7 @@ func (j *jobDoc) print(out io.Writer) error {
 		model += " " + j.Version
 	}
 	fmt.Fprintf(w, "job\t%s\nstate\t%s\nmodel\t%s\npriority\t%s\ndone\t%s\n", j.ID, j.stands(), model, j.Priority, j.doneOf())
-	if j.State == "queued" && j.Position != nil {
+	if j.State == "queued" && j.Position != nil && (j.RunAt == nil || j.RunAt.Before(time.Now())) {
 		fmt.Fprintf(w, "before it\t%s\n", plural(*j.Position, "job"))
 	}
 	if !j.final() && j.EstimateSeconds != nil {
@@ -138,7 +138,7 @@ func (j *jobDoc) print(out io.Writer) error {
 	for _, t := range []struct {
 		name string
 		at   *time.Time
-	}{{"created", j.CreatedAt}, {"started", j.StartedAt}, {"finished", j.FinishedAt}, {"kept until", j.ExpiresAt}} {
+	}{{"created", j.CreatedAt}, {"not before", j.RunAt}, {"started", j.StartedAt}, {"finished", j.FinishedAt}, {"kept until", j.ExpiresAt}} {
 		if t.at != nil && !t.at.IsZero() {
 			fmt.Fprintf(w, "%s\t%s\n", t.name, stamp(t.at))
 		}

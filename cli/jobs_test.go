@@ -118,7 +118,7 @@ func TestCancelRetryReplay(t *testing.T) {
 		{"dead replay", 2, "name the jobs to run again, or --all"},
 		{"dead replay J003 --all", 2, "or --all"},
 		{"dead replay J003 --poison", 2, "go with --all"},
-		{"dead replay --all", 0, "1 job run again; 1 job left as they are, because they are poisonous"},
+		{"dead replay --all", 0, "1 job run again; 1 job left alone: poisonous"},
 		{"dead replay --all --poison --json", 0, `"J004"`},
 		{"dead replay --all", 0, "0 jobs run again\n"},
 		{"dead replay J003", 1, "conflict"},
