@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -49,7 +48,9 @@ func BenchmarkTelemetry(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	r.server.log = slog.New(slog.NewJSONHandler(log, nil))
+	lines, end := NewLog(log, Log{Level: "info"})
+	defer func() { _ = end() }()
+	r.server.log = lines
 	request := httptest.NewRequest(http.MethodPost, "/v1/models/shapes/infer", nil)
 	m.off = true
 	run("line", func(i int) {
