@@ -87,10 +87,11 @@ deps: ## install what the build needs: OpenCV's headers, ONNX Runtime
 	@$(INSTALL)/onnxruntime.sh
 
 .PHONY: parts
-parts: ## install what the tests need: Triton and its clients, Redis, Chromium, nginx
+parts: ## install what the tests need: Triton and its clients, Redis, Chromium, nginx, moto
 	@$(INSTALL)/packages.sh test
 	@$(INSTALL)/venv.sh triton requirements/triton.txt
 	@$(INSTALL)/venv.sh tritonclient requirements/tritonclient.txt
+	@$(INSTALL)/venv.sh moto requirements/moto.txt
 	@$(INSTALL)/nginx.sh
 
 .PHONY: clean
