@@ -26,30 +26,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // TestContract holds two stores in memory to what every store promises.
 func TestContract(t *testing.T) {
 	jobstest.Run(t, func(*testing.T) jobstest.Place {
-		c := newClock()
+		c := jobstest.NewClock()
 		near, far := memory.New(c.Now), memory.New(c.Now)
 		return jobstest.Place{
 			Open:  func(*testing.T) jobs.Store { return hybrid.New(near, far, hybrid.Options{Now: c.Now, Overflow: 3}) },
@@ -67,7 +47,7 @@ func TestContractOnServers(t *testing.T) {
 		if err := client.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		c, folder := newClock(), t.TempDir()
+		c, folder := jobstest.NewClock(), t.TempDir()
 		return jobstest.Place{
 			Open: func(t *testing.T) jobs.Store {
 				near, err := redis.Open(t.Context(), redis.Options{URL: server.URL(), Now: c.Now, Log: quiet()})
@@ -211,14 +191,14 @@ func or[T any](err error, call func() (T, error)) (got T, _ error) {
 type rig struct {
 	*testing.T
 	*hybrid.Store
-	*clock
+	*jobstest.Clock
 	near, far *part
 	n         int
 }
 
 func newRig(t *testing.T) *rig {
-	c := newClock()
-	r := &rig{T: t, clock: c}
+	c := jobstest.NewClock()
+	r := &rig{T: t, Clock: c}
 	r.near = &part{Store: memory.New(c.Now), term: 9 * time.Second, hint: make(chan struct{}, 1)}
 	r.far = &part{Store: memory.New(c.Now), term: 5 * time.Minute, hint: make(chan struct{}, 1)}
 	r.Store = hybrid.New(r.near, r.far, hybrid.Options{Now: c.Now, Log: quiet()})

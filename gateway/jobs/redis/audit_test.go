@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/parts"
 )
@@ -121,7 +122,7 @@ func orZero(s string) string {
 
 // TestBooksAreKept does very many things in an order that a seed gives, looks at the books now and then, and sweeps all away at the end.
 func TestBooksAreKept(t *testing.T) {
-	c := newClock()
+	c := jobstest.NewClock()
 	s := open(t, Options{URL: parts.Redis(t).URL(), Now: c.Now, MaxJobs: 60})
 	ctx, r := t.Context(), rand.New(rand.NewPCG(1, 2))
 	var ids []string

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/parts"
 )
@@ -35,7 +36,7 @@ func sweep(tb testing.TB, s *Store) (calls int) {
 
 // TestManyBlobs: a job of thousands of blobs is noted and forgotten in pieces, and one that is never created leaves nothing.
 func TestManyBlobs(t *testing.T) {
-	c := newClock()
+	c := jobstest.NewClock()
 	s := open(t, Options{URL: parts.Redis(t).URL(), Now: c.Now})
 	ctx := t.Context()
 	refs := func() int64 { return s.client.HLen(ctx, s.prefix+"refs").Val() }
@@ -84,7 +85,7 @@ func TestManyBlobs(t *testing.T) {
 
 // TestSweepIsBounded: however much there is to delete, one call deletes some of it.
 func TestSweepIsBounded(t *testing.T) {
-	c := newClock()
+	c := jobstest.NewClock()
 	s := open(t, Options{URL: parts.Redis(t).URL(), Now: c.Now})
 	item := blob(t, s, "x")
 	for range 250 {

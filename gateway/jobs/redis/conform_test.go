@@ -16,7 +16,7 @@ func TestConforms(t *testing.T) {
 		if err := client.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		c := newClock()
+		c := jobstest.NewClock()
 		return jobstest.Place{
 			Open:    func(t *testing.T) jobs.Store { return open(t, Options{URL: server.URL(), Now: c.Now}) },
 			Now:     c.Now,
@@ -56,7 +56,7 @@ func TestConformsInCluster(t *testing.T) {
 		if err := client.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		c := newClock()
+		c := jobstest.NewClock()
 		return jobstest.Place{
 			Open: func(t *testing.T) jobs.Store {
 				return open(t, Options{URL: server.URL(), Now: c.Now, Cluster: true, Prefix: "a:b"})

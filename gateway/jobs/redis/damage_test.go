@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/parts"
 )
 
 // TestDamaged: a job into which somebody else has written is an error for those who ask for it, and stops no other job.
 func TestDamaged(t *testing.T) {
-	c := newClock()
+	c := jobstest.NewClock()
 	s := open(t, Options{URL: parts.Redis(t).URL(), Now: c.Now})
 	ctx := t.Context()
 	names := append([]string{"priority", "tenant", "ttl", "items", "key", "hook", "op", "made"}, fields...)

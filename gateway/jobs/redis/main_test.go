@@ -57,26 +57,6 @@ func direct(tb testing.TB, url string) *goredis.Client {
 	return client
 }
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Now()} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // blob stores bytes and gives the item that names them.
 func blob(tb testing.TB, s *Store, data string) jobs.Item {
 	tb.Helper()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
 	"triton-gateway/internal/fault"
 )
 
@@ -87,7 +88,7 @@ func TestPutAtOnce(t *testing.T) {
 
 // TestPutAgain: a blob that is swept between two looks at it is written anew.
 func TestPutAgain(t *testing.T) {
-	c := newClock()
+	c := jobstest.NewClock()
 	s := open(t, Options{Path: filepath.Join(t.TempDir(), "jobs.db"), Now: c.Now})
 	data := bigBlob(0)
 	item(t, s, data)
@@ -151,7 +152,7 @@ func TestStrays(t *testing.T) {
 
 // TestSweepBounded: a job of many results is swept in several calls, and nobody sees a part of it meanwhile.
 func TestSweepBounded(t *testing.T) {
-	c := newClock()
+	c := jobstest.NewClock()
 	s, ctx := open(t, Options{Path: filepath.Join(t.TempDir(), "jobs.db"), Now: c.Now}), context.Background()
 	preload(t, s, 3000)
 	c.Advance(time.Hour + time.Second)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -20,26 +18,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// clock is a clock that is set by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // open opens a store that is closed with the test.
@@ -59,7 +37,7 @@ func open(tb testing.TB, o Options) *Store {
 
 func TestStore(t *testing.T) {
 	jobstest.Run(t, func(t *testing.T) jobstest.Place {
-		c, path := newClock(), filepath.Join(t.TempDir(), "jobs.db")
+		c, path := jobstest.NewClock(), filepath.Join(t.TempDir(), "jobs.db")
 		return jobstest.Place{
 			Open:    func(t *testing.T) jobs.Store { return open(t, Options{Path: path, Now: c.Now}) },
 			Now:     c.Now,
