@@ -9,47 +9,51 @@ import (
 // eager is the length of a message up to which memory for it is taken at once, as its prefix says. A longer one has to come to be believed.
 const eager = 64 << 20
 
-// fill takes n bytes of DATA, and gives how many it has left, and what is wrong with them.
-func (s *stream) fill(in *source, n, limit int) (left int, refused, err error) {
+// fill takes n bytes of DATA as far as the buffer has them, and gives how many it has left, and what is wrong with them.
+func (s *stream) fill(in *source, n, limit int) (left int, refused error) {
 	if !s.answered {
-		return n, broken("data before headers"), nil
+		return n, broken("data before headers")
 	}
 	for n > 0 && s.had < prefixSize {
-		b, err := in.take(min(n, prefixSize-s.had))
-		if err != nil {
-			return n, nil, err
-		}
-		copy(s.prefix[s.had:], b)
-		s.had += len(b)
-		if n -= len(b); s.had < prefixSize {
-			break
+		part := in.give(s.prefix[s.had:min(s.had+n, prefixSize)])
+		s.had += part
+		if n -= part; s.had < prefixSize {
+			return n, nil
 		}
 		size := binary.BigEndian.Uint32(s.prefix[1:])
 		switch {
 		case s.prefix[0] != 0:
-			return n, broken("a compressed message (flag %d), although no encoding was offered", s.prefix[0]), nil
+			return n, broken("a compressed message (flag %d), although no encoding was offered", s.prefix[0])
 		case uint64(size) > uint64(limit):
-			return n, &Status{Code: 8, Message: "h2: an answer of " + strconv.FormatUint(uint64(size), 10) + " bytes is larger than max (" + strconv.Itoa(limit) + ")"}, nil
+			return n, &Status{Code: 8, Message: "h2: an answer of " + strconv.FormatUint(uint64(size), 10) + " bytes is larger than max (" + strconv.Itoa(limit) + ")"}
 		}
 		s.size = int(size)
 		s.message = make([]byte, min(s.size, eager))
 	}
+	if n > prefixSize+s.size-s.had {
+		return n, broken("more than one message, where one was asked for")
+	}
 	for n > 0 {
-		had := s.had - prefixSize
-		if n > s.size-had {
-			return n, broken("more than one message, where one was asked for"), nil
-		}
-		if had == len(s.message) {
-			s.message = append(s.message, make([]byte, min(had, s.size-had))...)
-		}
-		part := min(n, len(s.message)-had)
-		if err := in.fill(s.message[had : had+part]); err != nil {
-			return n, nil, err
+		part := in.give(s.room(n))
+		if part == 0 {
+			break
 		}
 		s.had += part
 		n -= part
 	}
-	return 0, nil, nil
+	return n, nil
+}
+
+// room is where the next at most n bytes of the message go.
+func (s *stream) room(n int) []byte {
+	had := s.had - prefixSize
+	if had < 0 {
+		return nil
+	}
+	if had == len(s.message) && n > 0 {
+		s.message = append(s.message, make([]byte, min(had, s.size-had))...)
+	}
+	return s.message[had:min(len(s.message), had+n)]
 }
 
 // reply is what the headers of an answer say, first and last together.

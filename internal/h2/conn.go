@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -23,7 +24,8 @@ type Options struct {
 	MaxAnswer int    // bytes of an answer; 0 or more than 2^31-6: 2^31-6
 }
 
-// Conn is one connection to a server. It is safe for concurrent use, and has one goroutine.
+// Conn is one connection to a server. It is safe for concurrent use, and has one goroutine. Where the net.Conn is a socket, what comes while nobody calls is
+// seen before the next call is sent, or else some tenths of a second later.
 type Conn struct {
 	nc      net.Conn
 	raw     syscall.RawConn // nil where bytes cannot be written past nc, as with TLS
@@ -32,11 +34,15 @@ type Conn struct {
 	dead    chan struct{} // closed when the connection has ended
 	group   sync.WaitGroup
 
-	writing chan struct{} // the write lock: who has put something in may write, and use out
-	out     outgoing
-	timer   interrupt
+	writing  chan struct{} // the write lock: who has put something in may write, and use out
+	out      outgoing
+	cutWrite interrupt
 
-	// What only the reader uses.
+	// What only who has the role uses.
+	pull     pull
+	greeted  bool
+	data     data
+	block    fieldBlock
 	in       source
 	decoder  *hpack.Decoder
 	headers  fieldList
@@ -44,6 +50,7 @@ type Conn struct {
 	floods   flood
 
 	mu       sync.Mutex
+	role     role
 	err      error // why the connection ended; nil while it stands
 	draining error // why there are no new calls; nil while there are
 	streams  map[uint32]*stream
@@ -88,7 +95,16 @@ func New(ctx context.Context, nc net.Conn, o Options) (*Conn, error) {
 	c.decoder = hpack.NewDecoder(4096, c.headers.add)
 	c.decoder.SetMaxStringLength(maxHeaders)
 	c.control = appendHello(nil)
-	c.group.Go(c.read)
+	c.pull.do = c.pull.once
+	c.cutWrite.set = nc.SetWriteDeadline
+	if c.raw == nil {
+		c.cutWrite.grace = grace
+	}
+	c.role.take(nil)
+	c.role.turn = make(chan struct{}, 1)
+	c.role.timer = time.AfterFunc(time.Hour, c.tick)
+	c.role.timer.Stop()
+	c.group.Go(c.watch)
 	c.flushSoon()
 	select {
 	case <-c.ready:
@@ -137,7 +153,7 @@ func (c *Conn) drain(why error) {
 		c.draining = why
 	}
 	for _, s := range c.queue {
-		s.poke()
+		c.poke(s)
 	}
 	c.queue = nil
 }

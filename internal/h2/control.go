@@ -146,7 +146,7 @@ func (c *Conn) widen(id, more uint32) error {
 	c.mu.Lock()
 	s.window += int64(more)
 	window := s.window
-	s.poke()
+	c.poke(s)
 	c.mu.Unlock()
 	if more == 0 || window > maxWindow {
 		c.reject(s, broken("a window update of %d for a stream makes %d", more, window))

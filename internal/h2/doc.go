@@ -1,6 +1,6 @@
 // Package h2 makes unary gRPC calls over one HTTP/2 connection with as few hand-overs between goroutines as there can be: the caller writes its own
-// frames, one goroutine reads, and the caller is woken once, when its answer is complete. It exists because where a call passes through a
-// gateway, most of what a general gRPC client costs are those hand-overs.
+// frames, and reads its own answer where it is alone on the connection; of several at a time each is woken once, when its answer is complete. It exists
+// because where a call passes through a gateway, most of what a general gRPC client costs are those hand-overs.
 //
 // What is sent is not copied: frames point into the caller's memory, and nobody reads it any more once Call has returned, however it ended. An answer is
 // read into one allocation of its size. Receive windows are as large as HTTP/2 allows, since what an answer may take is bounded by

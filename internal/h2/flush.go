@@ -2,9 +2,6 @@ package h2
 
 import (
 	"context"
-	"errors"
-	"os"
-	"sync"
 	"time"
 )
 
@@ -111,7 +108,7 @@ func (c *Conn) write(ctx context.Context, s *stream, must, total int) error {
 		}
 		o.vector[0] = o.vector[0][n:]
 	}
-	disarm := c.arm(ctx)
+	stop := c.cutWrite.arm(ctx)
 	o.rest = o.vector
 	var err error
 	if c.raw != nil {
@@ -119,11 +116,11 @@ func (c *Conn) write(ctx context.Context, s *stream, must, total int) error {
 	} else {
 		err = c.writeFlat()
 	}
-	interrupted := disarm()
+	interrupted := c.cutWrite.disarm(stop)
 	switch {
 	case err == nil:
 		return nil
-	case interrupted && c.raw != nil && errors.Is(err, os.ErrDeadlineExceeded):
+	case interrupted && c.raw != nil && isCut(err):
 		c.salvage(s, must, total)
 		return ctx.Err()
 	}
@@ -182,44 +179,4 @@ func (c *Conn) salvage(s *stream, must, total int) {
 	s.sent = false
 	c.unblock()
 	c.mu.Unlock()
-}
-
-// interrupt ends a write that waits when its call ends.
-type interrupt struct {
-	mu    sync.Mutex
-	turn  uint64 // counts the writes
-	fired bool
-}
-
-// arm has the write that follows cut short when ctx ends. What it gives ends that, and says whether ctx did.
-func (c *Conn) arm(ctx context.Context) (disarm func() bool) {
-	i := &c.timer
-	i.mu.Lock()
-	turn := i.turn
-	i.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		if i.turn != turn {
-			return
-		}
-		i.fired = true
-		at := time.Unix(1, 0)
-		if c.raw == nil {
-			at = time.Now().Add(grace)
-		}
-		_ = c.nc.SetWriteDeadline(at)
-	})
-	return func() bool {
-		stop()
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		i.turn++
-		fired := i.fired
-		if fired {
-			i.fired = false
-			_ = c.nc.SetWriteDeadline(time.Time{})
-		}
-		return fired
-	}
 }

@@ -30,6 +30,16 @@ func (l *fieldList) add(f hpack.HeaderField) {
 	l.list = append(l.list, Field{f.Name, f.Value})
 }
 
+// fieldBlock is a list of headers that is under way.
+type fieldBlock struct {
+	open   bool // more is to come
+	id     uint32
+	stream *stream // nil where nobody wants them
+	last   bool    // the stream ends with it
+	total  int     // bytes
+	parts  int     // frames
+}
+
 // readHeaders takes a HEADERS frame and those that continue it.
 func (c *Conn) readHeaders(f frame) error {
 	s, err := c.find(f.id)
@@ -39,18 +49,58 @@ func (c *Conn) readHeaders(f frame) error {
 	if err := c.floods.count(); err != nil {
 		return err
 	}
-	if err := c.readBlock(f); err != nil {
-		return err
+	c.block = fieldBlock{open: true, id: f.id, stream: s, last: f.has(flagEndStream)}
+	c.headers.reset()
+	return c.readBlock(f)
+}
+
+// readBlock decodes a frame of a list of headers, also that of a stream given up, for the table of the decoder. The frame is in the buffer.
+func (c *Conn) readBlock(f frame) error {
+	b := &c.block
+	n, padding := f.length, 0
+	if f.kind == frameHeaders {
+		var err error
+		if n, padding, err = c.padding(f); err != nil {
+			return err
+		}
+		if f.has(flagPriority) {
+			if n < 5 {
+				return violation("HEADERS of %d bytes with a priority", f.length)
+			}
+			c.in.i += 5
+			n -= 5
+		}
 	}
-	if s == nil {
+	b.parts++
+	if b.total += n; b.total > maxBlock || b.parts > maxParts {
+		return violation("headers of more than %d bytes or %d frames", maxBlock, maxParts)
+	}
+	if _, err := c.decoder.Write(c.in.buf[c.in.i : c.in.i+n]); err != nil {
+		return violation("headers: %v", err)
+	}
+	c.in.i += n + padding
+	if !f.has(flagEndHeaders) {
 		return nil
 	}
+	b.open = false
+	if err := c.decoder.Close(); err != nil {
+		return violation("headers: %v", err)
+	}
+	if b.stream == nil {
+		return nil
+	}
+	c.takeHeaders(b.stream, b.last)
+	b.stream = nil
+	return nil
+}
+
+// takeHeaders hands a list on to its call.
+func (c *Conn) takeHeaders(s *stream, last bool) {
 	if c.headers.long {
 		c.reject(s, broken("more than %d headers or %d bytes of them", maxFields, maxHeaders))
-		return nil
+		return
 	}
-	last := f.has(flagEndStream)
-	err = s.header(c.headers.list, last)
+	err := s.header(c.headers.list, last)
 	switch {
 	case last:
 		c.floods.reset()
@@ -58,69 +108,4 @@ func (c *Conn) readHeaders(f frame) error {
 	case err != nil:
 		c.reject(s, err)
 	}
-	return nil
-}
-
-// readBlock decodes one list of headers, also that of a stream given up, for the table of the decoder.
-func (c *Conn) readBlock(f frame) error {
-	n, padding, err := c.padding(f)
-	if err != nil {
-		return err
-	}
-	if f.has(flagPriority) {
-		if n < 5 {
-			return violation("HEADERS of %d bytes with a priority", f.length)
-		}
-		if err := c.in.skip(5); err != nil {
-			return lost(err)
-		}
-		n -= 5
-	}
-	c.headers.reset()
-	for part, total := 1, n; ; part++ {
-		if total > maxBlock || part > maxParts {
-			return violation("headers of more than %d bytes or %d frames", maxBlock, maxParts)
-		}
-		if err := c.decode(n); err != nil {
-			return err
-		}
-		if err := c.in.skip(padding); err != nil {
-			return lost(err)
-		}
-		if f.has(flagEndHeaders) {
-			break
-		}
-		head, err := c.in.take(headSize)
-		if err != nil {
-			return lost(err)
-		}
-		next := parseFrame(head)
-		if next.kind != frameContinuation || next.id != f.id {
-			return violation("headers of stream %d are not continued", f.id)
-		}
-		f, n, padding = next, next.length, 0
-		total += n
-	}
-	if err := c.decoder.Close(); err != nil {
-		return violation("headers: %v", err)
-	}
-	return nil
-}
-
-func (c *Conn) decode(n int) error {
-	if n > maxBlock {
-		return violation("headers of %d bytes", n)
-	}
-	for n > 0 { // the buffer may be shorter than the block
-		part := min(n, readBuffer)
-		b, err := c.in.take(part)
-		if err != nil {
-			return lost(err)
-		}
-		if _, err := c.decoder.Write(b); err != nil {
-			return violation("headers: %v", err)
-		}
-		n -= part
-	}
-	return nil
 }

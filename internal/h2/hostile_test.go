@@ -120,10 +120,16 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			conn, err := scripted(t, Options{MaxAnswer: 1000}, settings(), func(s *script) {
 				s.until(frameData, flagEndStream)
-				s.send(c.send)
-				if c.send != nil {
-					s.hold()
+				if c.send == nil {
+					return
 				}
+				read := make(chan struct{})
+				go func() { // at the same time, for there are answers to some
+					defer close(read)
+					s.hold()
+				}()
+				s.send(c.send)
+				<-read
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -12,6 +12,22 @@ type source struct {
 	i, n int // what is read and not taken: buf[i:n]
 }
 
+// room is where the next read of what is needed goes.
+func (s *source) room() []byte {
+	if s.i > 0 {
+		s.n = copy(s.buf, s.buf[s.i:s.n])
+		s.i = 0
+	}
+	return s.buf[s.n:]
+}
+
+// give moves what is there into b, and says how much.
+func (s *source) give(b []byte) int {
+	n := copy(b, s.buf[s.i:s.n])
+	s.i += n
+	return n
+}
+
 // peek gives the next n bytes, which may be at most as many as the buffer has.
 func (s *source) peek(n int) ([]byte, error) {
 	if s.n-s.i < n {

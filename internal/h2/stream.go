@@ -4,9 +4,16 @@ import "context"
 
 // stream is one call.
 type stream struct {
-	wake chan struct{} // has one place; everything that the caller waits for puts something in
+	wake chan struct{} // has one place; made when its caller waits for somebody else to read
 
 	// Under the connection's mu.
+	poked         bool // something that the caller waits for has happened
+	parked        bool // it is in the list of the role
+	before, after *stream
+	ctx           context.Context // of the wait
+	expired       bool            // it has ended
+	stop          func() bool     // what watches it
+
 	id       uint32 // 0 until its headers are written
 	window   int64  // what the server takes of its body
 	sent     bool   // the last of the request is being written, or is
@@ -25,15 +32,6 @@ type stream struct {
 	trailer  []Field
 }
 
-func newStream() *stream { return &stream{wake: make(chan struct{}, 1)} }
-
-func (s *stream) poke() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
 // begin takes one of the streams that the server allows, or waits for one.
 func (c *Conn) begin(ctx context.Context, s *stream) error {
 	c.mu.Lock()
@@ -48,10 +46,7 @@ func (c *Conn) begin(ctx context.Context, s *stream) error {
 	c.queue = append(c.queue, s)
 	for !s.granted {
 		c.mu.Unlock()
-		select {
-		case <-s.wake:
-		case <-ctx.Done():
-		}
+		_, err := c.wait(ctx, s)
 		c.mu.Lock()
 		if s.granted {
 			break
@@ -59,7 +54,7 @@ func (c *Conn) begin(ctx context.Context, s *stream) error {
 		if err := c.refuses(); err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
+		if err != nil {
 			c.queue = without(c.queue, s)
 			return err
 		}
@@ -88,7 +83,7 @@ func (c *Conn) grant() {
 		c.queue = c.queue[1:]
 		c.active++
 		s.granted = true
-		s.poke()
+		c.poke(s)
 	}
 }
 
@@ -103,7 +98,7 @@ func (c *Conn) finish(s *stream, err error) {
 		c.control = appendReset(c.control, s.id, CodeCancel)
 	}
 	c.release()
-	s.poke()
+	c.poke(s)
 }
 
 func (c *Conn) forget(s *stream) {
@@ -118,7 +113,7 @@ func (c *Conn) forget(s *stream) {
 func (c *Conn) unblock() {
 	for _, s := range c.blocked {
 		s.blocked = false
-		s.poke()
+		c.poke(s)
 	}
 	clear(c.blocked)
 	c.blocked = c.blocked[:0]
@@ -135,6 +130,7 @@ func (c *Conn) giveUp(s *stream) (finished bool) {
 		c.forget(s)
 		c.control = appendReset(c.control, s.id, CodeCancel)
 	}
+	s.finished = true // whoever reads may be in the middle of its answer
 	c.release()
 	last := c.isOver()
 	c.mu.Unlock()

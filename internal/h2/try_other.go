@@ -14,3 +14,14 @@ type try struct {
 }
 
 func (t *try) once(uintptr) bool { return true }
+
+// pull is not there either.
+type pull struct {
+	do   func(fd uintptr) bool
+	data []byte
+	n    int
+	none bool
+	err  error
+}
+
+func (p *pull) once(uintptr) bool { return true }

@@ -27,3 +27,26 @@ func (t *try) once(fd uintptr) bool {
 		return true
 	}
 }
+
+// pull reads from a socket what is there, without waiting. do is once, bound one time.
+type pull struct {
+	do   func(fd uintptr) bool
+	data []byte
+	n    int
+	none bool // nothing is there
+	err  error
+}
+
+func (p *pull) once(fd uintptr) bool {
+	for {
+		p.n, p.err = syscall.Read(int(fd), p.data)
+		if p.err == syscall.EINTR {
+			continue
+		}
+		if p.err == syscall.EAGAIN {
+			p.n, p.err, p.none = 0, nil, true
+		}
+		p.n = max(0, p.n)
+		return true
+	}
+}

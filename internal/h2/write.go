@@ -45,10 +45,8 @@ func (c *Conn) send(ctx context.Context, s *stream, r *request) error {
 			err = c.writeTurn(ctx, s, r, n)
 		default:
 			c.unlock()
-			select {
-			case <-s.wake:
-			case <-ctx.Done():
-				return ctx.Err()
+			if _, err := c.wait(ctx, s); err != nil {
+				return err
 			}
 			continue
 		}

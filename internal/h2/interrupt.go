@@ -1,0 +1,55 @@
+package h2
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// interrupt ends a read or a write that waits when its call ends.
+type interrupt struct {
+	set   func(time.Time) error // the deadline of reads, or of writes
+	grace time.Duration         // how long it may go on
+	mu    sync.Mutex
+	turn  uint64 // counts those that were cut short
+	fired bool
+}
+
+// arm has what follows cut short when ctx ends.
+func (i *interrupt) arm(ctx context.Context) (stop func() bool) {
+	if ctx.Done() == nil {
+		return nil
+	}
+	i.mu.Lock()
+	turn := i.turn
+	i.mu.Unlock()
+	return context.AfterFunc(ctx, func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.turn != turn {
+			return
+		}
+		i.fired = true
+		at := time.Unix(1, 0)
+		if i.grace > 0 {
+			at = time.Now().Add(i.grace)
+		}
+		_ = i.set(at)
+	})
+}
+
+// disarm ends that, and says whether ctx did. stop is what arm gave.
+func (i *interrupt) disarm(stop func() bool) bool {
+	if stop == nil || stop() {
+		return false
+	}
+	i.mu.Lock() // ctx has ended: either the deadline is set, or it will not be
+	defer i.mu.Unlock()
+	i.turn++
+	fired := i.fired
+	if fired {
+		i.fired = false
+		_ = i.set(time.Time{})
+	}
+	return fired
+}
