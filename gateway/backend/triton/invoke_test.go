@@ -74,6 +74,28 @@ func TestAServerThatSendsItsCallersAway(t *testing.T) {
 	}
 }
 
+// TestWhatWasNotSentIsSentAnew, over a fresh connection, where the one at hand has just been given up.
+func TestWhatWasNotSentIsSentAnew(t *testing.T) {
+	s := fake(t)
+	e := clientOf(t, s.Addr()).list()[0]
+	conn, err := e.link.get(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Drain()
+	request, _ := newInferRequest(requestOf("m", 1))
+	body, _ := request.marshal()
+	var answer inferResponse
+	if told, err := e.invoke(t.Context(), conn, time.Minute, body, &answer); err != nil || !told || answer.model != "m" || s.Calls("m") != 1 {
+		t.Errorf("%+v, answered %t, %v", answer, told, err)
+	}
+	s.Kill()
+	<-e.link.conn.Load().Done()
+	if _, err := e.invoke(t.Context(), conn, time.Minute, body, &answer); !errors.Is(err, h2.ErrConn) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestOneOfTwoIsStoppedWell: what runs there ends there.
 func TestOneOfTwoIsStoppedWell(t *testing.T) {
 	a, b := fake(t), fake(t)
@@ -243,6 +265,10 @@ func TestStatusOfACall(t *testing.T) {
 		if status.Code(err) != x.code || told != x.answered || errors.Is(err, h2.ErrConn) != x.unrun || what != x.effect || where != x.where {
 			t.Errorf("%v: %v, answered %t, not run %t, effect %d and elsewhere %d", x.err, err, told, errors.Is(err, h2.ErrConn), what, where)
 		}
+	}
+	_, err = statusError(conn, h2.ErrConn)
+	if got := outcomeOf(err, false); got != refused {
+		t.Errorf("what was not sent is counted as %d", got)
 	}
 	conn.Close()
 	if _, err := statusError(conn, fmt.Errorf("%w: EOF", h2.ErrBroken)); status.Code(err) != codes.Unavailable || !errors.Is(err, h2.ErrBroken) {

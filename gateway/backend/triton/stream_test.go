@@ -163,6 +163,7 @@ func TestStreamEndsWithItsCaller(t *testing.T) {
 	s.Decoupled("endless", func(ctx context.Context, _ []tensor.Tensor, emit func(...tensor.Tensor) error) error {
 		for {
 			if err := emit(bytesOf("OUT", 1)); err != nil || ctx.Err() != nil {
+				<-ctx.Done() // a stream that is gone refuses responses a moment before
 				ended <- ctx.Err()
 				return err
 			}
