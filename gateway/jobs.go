@@ -144,11 +144,10 @@ func (s *server) waitFor(ctx context.Context, service *jobs.Service, id string, 
 		return nil, err
 	}
 	defer release()
-	j, err := service.Wait(held, anyTenant(), id, wait)
-	if err != nil && ctx.Err() == nil && held.Err() != nil {
-		return service.Get(ctx, anyTenant(), id)
+	if _, err = service.Wait(held, anyTenant(), id, wait); err != nil && (ctx.Err() != nil || held.Err() == nil) {
+		return nil, err
 	}
-	return j, err
+	return service.Get(ctx, anyTenant(), id) // with its items, which a wait does not read
 }
 
 // waitOf reads how long a request waits.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/hybrid"
 	"triton-gateway/gateway/jobs/redis"
 	"triton-gateway/gateway/jobs/sqlite"
+	"triton-gateway/gateway/jobs/sqs"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/fault"
 )
@@ -44,6 +47,7 @@ func (g *Gateway) openJobs(ctx context.Context, runner *pipeline.Pipeline, count
 	}
 	service = jobs.New(jobs.Deps{
 		Store: store, Runner: jobRunner{runner, func(a *pipeline.Answer, tier string) { g.server.observe(a, tier) }}, Decoder: jobDecoder{}, Problem: jobProblem, Log: g.log,
+		Batch: g.batchOf,
 		Limits: jobs.Limits{
 			Workers: c.Workers, Parallel: max(16, 2*runtime.GOMAXPROCS(0)), Timeout: g.config.Limits.Timeout, Attempts: c.Attempts, ResultTTL: c.ResultTTL,
 			Items: c.Items, Bytes: int64(c.Bytes), Waiting: c.Waiting, Stored: int64(c.Stored),
@@ -55,16 +59,33 @@ func (g *Gateway) openJobs(ctx context.Context, runner *pipeline.Pipeline, count
 	return service, nil, nil
 }
 
+// batchOf is how many items a model takes at once.
+func (g *Gateway) batchOf(model, _ string) int {
+	m, err := g.catalog.Lookup(model)
+	if err != nil || m.Config == nil {
+		return 0
+	}
+	return m.Config.MaxBatchSize
+}
+
 // openQueue opens the store that the settings name.
 func openQueue(ctx context.Context, c *Jobs, log *slog.Logger) (jobs.Store, error) {
 	p, err := c.Queue.parts()
 	if err != nil {
 		return nil, err
 	}
-	if p.One == "" {
-		return nil, fmt.Errorf("this build has no hybrid queue; name one store")
+	if p.One != "" {
+		return openOne(ctx, p.One, c, log)
 	}
-	return openOne(ctx, p.One, c, log)
+	near, err := openOne(ctx, p.Realtime, c, log)
+	if err != nil {
+		return nil, fmt.Errorf("realtime: %w", err)
+	}
+	far, err := openOne(ctx, p.Batch, c, log)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("batch: %w", err), near.Close())
+	}
+	return hybrid.New(near, far, hybrid.Options{Overflow: p.Overflow, Log: log}), nil
 }
 
 // openOne opens one store by its URL.
@@ -78,5 +99,5 @@ func openOne(ctx context.Context, text string, c *Jobs, log *slog.Logger) (jobs.
 	case "redis", "rediss", "unix":
 		return redis.Open(ctx, redis.Options{URL: text, MaxBytes: int64(c.Stored), Log: log})
 	}
-	return nil, fmt.Errorf("this build has no %s queue", scheme)
+	return sqs.Open(ctx, sqs.Options{URL: text, Log: log})
 }
