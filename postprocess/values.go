@@ -90,16 +90,22 @@ func float32s(t *tensor.Tensor, buffer *[]float32) []float32 {
 	}
 	out := slices.Grow((*buffer)[:0], n)[:n]
 	*buffer = out
+	if t.DType == tensor.FP32 && n > 0 && littleEndian() { // only not aligned: a copy of the bytes will do
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(out))), 4*n), t.Data)
+		return out
+	}
 	for i := range out {
 		out[i] = float32(at(t, i))
 	}
 	return out
 }
 
+func littleEndian() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 }
+
 // view32 looks at FP32 bytes as float32, on little-endian machines and where the bytes are aligned. The view is only read,
 // and only as long as t.Data is held.
 func view32(t *tensor.Tensor, n int) ([]float32, bool) {
-	if t.DType != tensor.FP32 || n == 0 || binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+	if t.DType != tensor.FP32 || n == 0 || !littleEndian() {
 		return nil, false
 	}
 	first := unsafe.Pointer(unsafe.SliceData(t.Data))
