@@ -100,9 +100,9 @@ func TestLeavesWithinFrame(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() {
 				<-sent
-				for taken := false; !taken; { // what was sent is parsed, as far as it goes
+				for taken := false; !taken; { // its caller reads, or sleeps where the connection's goroutine still does
 					conn.mu.Lock()
-					taken = conn.role.reader != nil && conn.role.ticking
+					taken = conn.role.reader != nil || conn.role.first != nil
 					conn.mu.Unlock()
 				}
 				cancel()
@@ -165,6 +165,11 @@ func TestReaderLeaves(t *testing.T) {
 				if err := <-first; !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
+				c.mu.Lock()
+				if c.role.first != nil && !c.role.held {
+					t.Error("the second call sleeps and nobody reads")
+				}
+				c.mu.Unlock()
 				close(gone)
 			} else if err := <-first; err != nil {
 				t.Error(err)
