@@ -38,9 +38,9 @@ func Moto(tb testing.TB) (*Process, string) {
 // CloudFormationLint runs cfn-lint, which comes with moto's environment, on a template, its path counted from the module's root. The text is what it complains of; "" is none.
 func CloudFormationLint(tb testing.TB, template string) string {
 	tb.Helper()
-	python, err := cached("cfn-lint", "moto", "bin", "python")
+	program, err := cached("cfn-lint", "moto", "bin", "cfn-lint")
 	Check(tb, err)
-	command := exec.Command(python, "-B", "-m", "cfnlint", filepath.Join(Root(tb), template))
+	command := exec.Command(filepath.Join(filepath.Dir(program), "python"), "-B", program, filepath.Join(Root(tb), template))
 	out, err := command.CombinedOutput()
 	if err != nil && len(out) == 0 {
 		return err.Error()

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -29,7 +30,7 @@ func (s *Store) connect(ctx context.Context) error {
 	builder := awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialFor }).WithTransportOptions(func(t *http.Transport) {
 		t.TLSHandshakeTimeout, t.ResponseHeaderTimeout, t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = 2*dialFor, answerFor, 200, 100, time.Minute
 	})
-	c, err := config.LoadDefaultConfig(ctx, config.WithRegion(s.region), config.WithHTTPClient(builder), config.WithRetryer(retryer))
+	c, err := config.LoadDefaultConfig(ctx, config.WithRegion(s.region), config.WithHTTPClient(builder), config.WithRetryer(retryer), config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return fmt.Errorf("the settings of AWS for jobs.queue: %w", err)
 	}
