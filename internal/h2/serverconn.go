@@ -43,11 +43,17 @@ type serverConn struct {
 	pinged   time.Time // when the last ping came
 	strikes  int
 
-	patience *time.Timer
+	tick  *time.Timer
+	park  chan bool     // where goroutines that have answered wait: true has one lead, false lets it go
+	ended chan struct{} // closed by the first fail
 
 	mu         sync.Mutex
 	err        error // why the connection ended; nil while it stands
-	unattended bool  // the leader answers a call, and nobody reads
+	parked     int
+	ticking    bool
+	answered   uint64 // calls that were answered, or are, with nobody reading
+	seen       uint64 // of them, at the last tick
+	unattended bool   // the leader answers a call, and nobody reads
 	calls      map[uint32]*ServerCall
 	active     int // calls that count
 	lastID     uint32
@@ -92,7 +98,7 @@ type serverOut struct {
 }
 
 func newServerConn(s *Server, nc net.Conn) *serverConn {
-	c := &serverConn{server: s, options: &s.options, nc: nc, writing: make(chan struct{}, 1), calls: map[uint32]*ServerCall{},
+	c := &serverConn{server: s, options: &s.options, nc: nc, writing: make(chan struct{}, 1), calls: map[uint32]*ServerCall{}, park: make(chan bool), ended: make(chan struct{}),
 		window: int64(s.options.ConnWindow),
 		peer:   serverPeer{window: firstWindow, initial: firstWindow, frame: leastFrame, table: 4096, headers: 1<<32 - 1}}
 	if _, secret := nc.(*tls.Conn); !secret {
@@ -109,8 +115,8 @@ func newServerConn(s *Server, nc net.Conn) *serverConn {
 	c.fields.most = int(s.options.MaxHeaders)
 	c.decoder = hpack.NewDecoder(4096, c.fields.add)
 	c.decoder.SetMaxStringLength(c.blockLimit())
-	c.patience = time.AfterFunc(time.Hour, c.attend)
-	c.patience.Stop()
+	c.tick = time.AfterFunc(time.Hour, c.look)
+	c.tick.Stop()
 	return c
 }
 
@@ -195,6 +201,7 @@ func (c *serverConn) fail(why error) {
 	if !first {
 		return
 	}
+	close(c.ended)
 	var told *connError
 	if errors.As(why, &told) {
 		c.goodbye(told)
