@@ -26,6 +26,7 @@ type jobSide struct {
 	spool   string                        // folder for archives that are being received; "": the system's
 	memory  int64                         // bytes of the budget for bodies that an archive may take
 	room    *limit.Bytes                  // of that folder
+	away    atomic.Pointer[storeAway]     // nil: it never was
 	held    atomic.Int32                  // waits and event streams under way
 
 	parting context.Context // ends when waits and event streams are to end

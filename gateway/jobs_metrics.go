@@ -80,7 +80,7 @@ func (c *jobCounts) Told(ok bool) {
 	c.webhooks.WithLabelValues(outcome).Inc()
 }
 
-// storeTimeout is how long who looks at the figures of the store waits for them.
+// storeTimeout is how long Prometheus waits for the figures of the store.
 const storeTimeout = 2 * time.Second
 
 var (
@@ -168,19 +168,39 @@ func (s *server) jobStats(ctx context.Context) *jobStatsView {
 	return v
 }
 
-// figures asks the store, and does not wait long for it.
+// figures asks the store for who probes this process, who does not wait long: a store that was away is asked again after a moment.
 func (j *jobSide) figures(ctx context.Context) (*jobs.Counts, error) {
 	service, err := j.ready()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	if away := j.away.Load(); away != nil && time.Since(away.since) < awayFor {
+		return nil, away.err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	c, err := service.Stats(ctx)
-	if fault.KindOf(err) == fault.Timeout {
+	switch fault.KindOf(err) {
+	case fault.Timeout:
 		err = fault.New(fault.Unavailable, "job_store_unavailable", "the job store does not answer").Wrap(err)
+	case fault.Canceled:
+		return nil, err
+	}
+	if err != nil {
+		j.away.Store(&storeAway{err, time.Now()})
 	}
 	return c, err
+}
+
+const (
+	probeTimeout = 500 * time.Millisecond
+	awayFor      = 2 * time.Second
+)
+
+// storeAway is how the store failed, and when.
+type storeAway struct {
+	err   error
+	since time.Time
 }
 
 // isOff reports whether the settings want no jobs.

@@ -13,12 +13,14 @@ const fresh = time.Second
 
 // meter remembers the figures of the store, so that a request costs no count.
 type meter struct {
-	asking sync.Mutex // held while the store is asked
+	asking chan struct{} // holds one while the store is asked
 
 	mu     sync.Mutex
 	counts *Counts
 	at     time.Time
-	added  int // queued since
+	added  int       // queued since
+	failed error     // of the last question, where the store was away
+	since  time.Time // that it failed
 }
 
 func (m *meter) add(Priority) {
@@ -27,13 +29,17 @@ func (m *meter) add(Priority) {
 	m.mu.Unlock()
 }
 
-func (m *meter) known(now time.Time) (c *Counts, added int) {
+// known gives what was learned a moment ago: figures, or that the store is away. Those who waited while it was asked do not ask again one after the other.
+func (m *meter) known(now time.Time) (c *Counts, added int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.counts == nil || now.Sub(m.at) > fresh {
-		return nil, 0
+	switch {
+	case m.counts != nil && now.Sub(m.at) <= fresh:
+		return m.counts, m.added, nil
+	case m.failed != nil && now.Sub(m.since) <= fresh/4:
+		return nil, 0, m.failed
 	}
-	return m.counts, m.added
+	return nil, 0, nil
 }
 
 // running is how many jobs are at work anywhere, as the figures said lately; 0 where they are old.
@@ -57,21 +63,28 @@ func (s *Service) Stats(ctx context.Context) (*Counts, error) {
 
 func (s *Service) stats(ctx context.Context) (c *Counts, added int, err error) {
 	m := &s.meter
-	if c, added = m.known(s.Now()); c != nil {
-		return c, added, nil
+	if c, added, err = m.known(s.Now()); c != nil || err != nil {
+		return c, added, err
 	}
-	m.asking.Lock()
-	defer m.asking.Unlock()
-	if c, added = m.known(s.Now()); c != nil {
-		return c, added, nil
+	select {
+	case m.asking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, 0, ended(ctx.Err())
+	}
+	defer func() { <-m.asking }()
+	if c, added, err = m.known(s.Now()); c != nil || err != nil {
+		return c, added, err
 	}
 	c, err = s.Store.Count(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.counts, m.at, m.added = c, s.Now(), 0
+	if err != nil {
+		if m.failed = nil; fault.KindOf(err) == fault.Unavailable { // not where this caller has left
+			m.failed, m.since = err, s.Now()
+		}
+		return nil, 0, err
+	}
+	m.counts, m.at, m.added, m.failed = c, s.Now(), 0, nil
 	return c, 0, nil
 }
 

@@ -128,6 +128,7 @@ func New(d Deps) *Service {
 	}
 	s := &Service{Deps: d, term: TermOf(d.Store), held: semaphore.NewWeighted(d.Limits.Memory), wake: make(chan struct{}, 1), nudges: map[string]chan struct{}{},
 		paceOf: map[class]*pace{}}
+	s.meter.asking = make(chan struct{}, 1)
 	s.hub.watchers = map[string]map[chan struct{}]struct{}{}
 	s.tells = newTells(d.Webhook)
 	return s
