@@ -177,6 +177,33 @@ func TestAlone(t *testing.T) {
 	}, over(f))
 }
 
+// TestAloneInTheProcess: while an item runs alone, none of another job does, so that only its own job is blamed for a crash.
+func TestAloneInTheProcess(t *testing.T) {
+	bubble(t, func(r *rig) {
+		id := r.submit(submission("suspect 1", "suspect 2", "suspect 3")).ID
+		r.dead(id, 2)
+		other := r.submit(submission(texts(100)...)).ID
+		r.model.took = 100 * time.Millisecond
+		var suspects atomic.Int32
+		watched := &watchRun{Runner: r.model}
+		watched.seen = func(text string, running int) {
+			if strings.HasPrefix(text, "suspect") {
+				suspects.Add(1)
+				time.Sleep(time.Second)
+				if n := watched.running.Load(); running != 1 || n != 1 {
+					r.Errorf("%s: %d and %d at work", text, running, n)
+				}
+			}
+		}
+		r.run(jobs.New(jobs.Deps{Store: r.store, Runner: watched, Decoder: decoder{}, Problem: problem}).Work)
+		r.ends(id, jobs.Succeeded, 3, 0, 0)
+		r.ends(other, jobs.Succeeded, 100, 0, 0)
+		if n := suspects.Load(); n != 3 {
+			r.Errorf("%d suspects were run", n)
+		}
+	})
+}
+
 // watchRun tells how many run at a time.
 type watchRun struct {
 	jobs.Runner
