@@ -21,6 +21,7 @@ type jobsCmd struct {
 	Retry  jobsRetryCmd  `cmd:"" help:"Put jobs that failed, were cancelled or have expired into the queue again."`
 	Dead   jobsDeadCmd   `cmd:"" help:"Dead letters: list the jobs that failed, look into one, run them again."`
 	Submit jobsSubmitCmd `cmd:"" help:"Hand in pictures: files, folders, zip archives or JSON files."`
+	Setup  jobsSetupCmd  `cmd:"" help:"Make the queues, table and bucket that a URL of jobs.queue names; on AWS and what speaks like it."`
 }
 
 // exit codes of the jobs commands, besides 0, 1 and 2 of all commands.

@@ -113,8 +113,12 @@ func plainValue(v any) any {
 	return v
 }
 
+// atOnce is how many jobs are not done at a time: with more, the test would measure how fast the machine is.
+const atOnce = 64
+
 // run hands work in until there are enough jobs and the killing is over, and returns when all jobs are done.
 func (c *crowd) run() {
+	places := make(chan struct{}, atOnce)
 	random := rand.New(rand.NewPCG(c.plan.seed, 3))
 	tick := time.NewTicker(c.plan.every)
 	defer tick.Stop()
@@ -133,8 +137,14 @@ func (c *crowd) run() {
 		case <-c.ctx.Done():
 			return
 		}
+		select {
+		case places <- struct{}{}:
+		case <-c.ctx.Done():
+			return
+		}
 		w, at := c.works[random.IntN(len(c.works))], random.IntN(len(c.site.urls))
 		all.Go(func() {
+			defer func() { <-places }()
 			if id := c.handIn(w, fmt.Sprint("job ", n), at); id != "" {
 				c.watch(id)
 			}

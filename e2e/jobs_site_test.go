@@ -70,6 +70,19 @@ func redisSite(t *testing.T, gateways, workers int) *site {
 	return s
 }
 
+// awsSite is a gateway that answers, one that does both, and a worker, on a server that speaks like AWS. The command line makes the queues, the table and the bucket.
+func awsSite(t *testing.T) *site {
+	s := &site{history: &history.History{}}
+	_, endpoint := parts.Moto(t)
+	queue := "sqs://eu-central-1/photos?bucket=photos&visibility=10s&endpoint=" + endpoint
+	if out, code := run(t, "jobs", "setup", queue); code != 0 {
+		t.Fatal(out)
+	}
+	s.urls = []string{s.serving(t, "gateway 0", "api,jobs", queue), s.serving(t, "gateway 1", "api", queue)}
+	s.serving(t, "worker", "jobs", queue)
+	return s
+}
+
 // plan says how a run goes.
 type plan struct {
 	seed  uint64
