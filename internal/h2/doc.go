@@ -6,6 +6,10 @@
 // read into one allocation of its size. Receive windows are as large as HTTP/2 allows, since what an answer may take is bounded by
 // [Options.MaxAnswer] and not by flow control, so that window updates are rare; there are no pings, for Triton takes too many of them for an attack.
 //
-// By RFC 9113 (HTTP/2), RFC 7541 (HPACK) and the description of gRPC over HTTP/2 (PROTOCOL-HTTP2.md). Not here: streams, compression, retries, finding and
-// dialing servers.
+// [Server] is the other side, for all four kinds of calls: the goroutine that has read a whole request runs its handler, and the handler's goroutine writes its
+// own answer, so that a call made alone passes through one goroutine. Another one reads on meanwhile where calls overlap or a handler takes its time.
+// Messages are read straight into memory that the handler gets, and never more is promised to a client than it has earned by sending.
+//
+// By RFC 9113 (HTTP/2), RFC 7541 (HPACK) and the description of gRPC over HTTP/2 (PROTOCOL-HTTP2.md). Not here: streams of the client, compression,
+// retries, finding and dialing servers.
 package h2

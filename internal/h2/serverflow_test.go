@@ -69,6 +69,27 @@ func TestServerPromise(t *testing.T) {
 	}
 }
 
+// TestServerEndsWhileFilled has a handler end a call in the middle of a message that is being read.
+func TestServerEndsWhileFilled(t *testing.T) {
+	var l ledger
+	filled := make(chan struct{})
+	s, address := serveLean(t, ServerOptions{Buffer: func(n int) Buffer {
+		if n == 1000 {
+			close(filled)
+		}
+		return l.get(n)
+	}}, func(c *ServerCall) { <-filled })
+	client := dialRaw(t, address)
+	client.send(join(opens(1, 0), message(1, "x"), appendFrame(nil, 1005, frameData, 0, 1), []byte{0, 0, 0, 3, 232}, make([]byte, 500)))
+	if got := client.tells(); !strings.Contains(got, "grpc-status=13") {
+		t.Error(got)
+	}
+	client.send(join(make([]byte, 500), whole(framePing, 0, 0, []byte("12345678"))))
+	client.until(framePing, flagAck)
+	s.Close()
+	l.empty(t)
+}
+
 // TestServerBacklog has a client send more messages than are received.
 func TestServerBacklog(t *testing.T) {
 	var l ledger
