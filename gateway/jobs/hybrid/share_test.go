@@ -196,6 +196,39 @@ func TestPagesOfBoth(t *testing.T) {
 	}
 }
 
+// TestPagesBeginLate: a store whose first job is on a late page, and which got a new one meanwhile.
+func TestPagesBeginLate(t *testing.T) {
+	r := newRig(t)
+	var want []string
+	for i := range 21 {
+		r.Advance(time.Second)
+		p := jobs.Realtime
+		if i >= 10 {
+			p = jobs.Batch
+		}
+		want = append(want, r.add(p))
+	}
+	slices.Reverse(want)
+	var got []string
+	for f := (jobs.Filter{Limit: 3}); ; {
+		page, next, err := r.List(t.Context(), f)
+		r.must(err)
+		for _, j := range page {
+			got = append(got, j.ID)
+		}
+		if f.Cursor == "" {
+			r.Advance(time.Second)
+			r.add(jobs.Realtime)
+		}
+		if f.Cursor = next; next == "" {
+			break
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("pages %v\nwant %v", got, want)
+	}
+}
+
 // FuzzCursor: what is no cursor is refused, and nothing breaks.
 func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{"", "x", "e30", "eyJuIjp7fSwiZiI6e319", "eyJuIjp7ImMiOiJjMyJ9LCJmIjp7ImUiOnRydWV9fQ", "eyJuIjp7ImMiOiJ4In0sImYiOnt9fQ", strings.Repeat("A", 5000)} {
