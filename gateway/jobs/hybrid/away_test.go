@@ -22,6 +22,8 @@ func TestOneAway(t *testing.T) {
 		lost, has string
 	}{{r.near, near, far}, {r.far, far, near}} {
 		c.cut.cut.Store(true)
+		_, err := r.Get(ctx, c.lost) // nobody knows yet that it is away
+		r.unavailable(err)
 		for range 2 { // the second time it is known
 			j, err := r.Get(ctx, c.has)
 			r.must(err)
