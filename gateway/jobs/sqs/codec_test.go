@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -148,11 +147,9 @@ func TestItems(t *testing.T) {
 		t.Error(err)
 	}
 	// A bomb unpacks to no more than the limit.
-	huge, err := json.Marshal([]string{strings.Repeat(" ", mostItems)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := expand(deflate(t, huge), 1); !errors.Is(err, errItem) {
-		t.Error(err)
+	for size, fits := range map[int]bool{100_000: true, 100_001: false, 5_000_000: false} {
+		if plain, err := inflate(deflate(t, make([]byte, size)), 100_000); (err == nil) != fits || len(plain) > 100_001 {
+			t.Errorf("%d bytes unpack to %d, %v", size, len(plain), err)
+		}
 	}
 }

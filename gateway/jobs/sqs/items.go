@@ -44,14 +44,23 @@ func squeeze(list []jobs.Item) ([]byte, error) {
 
 // expand reads what squeeze made; a list of another length is an error.
 func expand(b []byte, total int) (list []jobs.Item, err error) {
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), mostItems+1))
-	if err == nil && len(plain) <= mostItems {
+	plain, err := inflate(b, mostItems)
+	if err == nil {
 		err = json.Unmarshal(plain, &list)
 	}
 	if err != nil || len(list) != total {
 		return nil, damaged(fmt.Errorf("%w: a list of %d items, want %d: %w", errItem, len(list), total, err))
 	}
 	return list, nil
+}
+
+// inflate unpacks no more than the limit.
+func inflate(b []byte, limit int64) ([]byte, error) {
+	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), limit+1))
+	if err == nil && int64(len(plain)) > limit {
+		err = fmt.Errorf("more than %d bytes, unpacked", limit)
+	}
+	return plain, err
 }
 
 // lists are the long lists of items that were needed last. They do not change: a digest names each.
