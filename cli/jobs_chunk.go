@@ -109,9 +109,10 @@ func (c *chunk) zip() ([]byte, error) {
 
 // packed makes a name that is allowed in an archive, and that has not been used in it.
 func packed(name string, used map[string]bool) string {
-	name = strings.ReplaceAll(strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(name, `\`, "/")), "/"), "\x00", "?")
-	if len(name) > 900 {
-		name = strings.ToValidUTF8(name[len(name)-900:], "")
+	name = strings.ReplaceAll(strings.ReplaceAll(name, `\`, "/"), "\x00", "?")
+	name = strings.TrimPrefix(path.Clean("/"+strings.ToValidUTF8(name[max(0, len(name)-900):], "")), "/") // after the cut: it may begin anew
+	if name == "" {
+		name = "item"
 	}
 	ending := path.Ext(name)
 	out := name

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,4 +102,22 @@ func TestABarGivesWayToLines(t *testing.T) {
 	if !strings.Contains(got, "\r\x1b[Ka line\n\r\x1b[K[") || strings.Count(got, "away") != 1 || strings.Count(got, "\n") != 4 || !strings.HasSuffix(got, "\n") {
 		t.Errorf("%q", got)
 	}
+}
+
+// FuzzNames: whatever a file is called, it stays in its archive and in its folder of results.
+func FuzzNames(f *testing.F) {
+	for _, name := range []string{"a.png", "../../a.png", "/etc/x", `..\..\b.jpg`, "c:\\d", "", "..", "a/../../b", "\x00", strings.Repeat("x/", 900) + "y.png"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		used := map[string]bool{}
+		for _, out := range []string{packed(name, used), packed(name, used), below(name)} {
+			if strings.HasPrefix(out, "/") || slices.Contains(strings.Split(out, "/"), "..") {
+				t.Fatalf("%q becomes %q", name, out)
+			}
+		}
+		if len(used) != 2 {
+			t.Fatalf("%q twice: %v", name, used)
+		}
+	})
 }

@@ -53,7 +53,7 @@ func newCrowd(ctx context.Context, t *testing.T, s *site, p plan) *crowd {
 		c.works = append(c.works, work{name: fmt.Sprint("drawn ", i), kind: "image/png", query: "cache=no-store", body: p})
 	}
 	for i := range 3 {
-		list := make([]string, 8)
+		list := make([]string, 40)
 		for n := range list {
 			list[n] = `{"base64":"` + base64.StdEncoding.EncodeToString(pictures[(i+n)%len(pictures)]) + `"}`
 		}

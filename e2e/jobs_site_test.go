@@ -96,9 +96,14 @@ type plan struct {
 func (s *site) havoc(t *testing.T, p plan) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(p.seed, 2))
+	var turn []int // each is killed once before any is killed again
 	for i := range p.kills {
 		after(t.Context(), p.gap(random))
-		v := s.players[random.IntN(len(s.players))]
+		if len(turn) == 0 {
+			turn = random.Perm(len(s.players))
+		}
+		v := s.players[turn[0]]
+		turn = turn[1:]
 		down := time.Now()
 		v.kill()
 		after(t.Context(), time.Duration(random.IntN(500))*time.Millisecond)
