@@ -18,8 +18,12 @@ import (
 	"triton-gateway/internal/fault"
 )
 
-// openStore is how long the start waits for a store that answers slowly.
-const openStore = 3 * time.Second
+const (
+	// openStore is how long the start waits for a store that answers slowly.
+	openStore = 3 * time.Second
+	// openFile is the same for an SQLite file: what a killed process has left in it is put in order first, which a busy disk makes slow.
+	openFile = 30 * time.Second
+)
 
 // openJobs opens the store and makes the service. It gives no service, and why, where there are no jobs. A store that is away is no error: it is asked again
 // with every call.
@@ -90,9 +94,13 @@ func openQueue(ctx context.Context, c *Jobs, log *slog.Logger) (jobs.Store, erro
 
 // openOne opens one store by its URL.
 func openOne(ctx context.Context, text string, c *Jobs, log *slog.Logger) (jobs.Store, error) {
-	ctx, cancel := context.WithTimeout(ctx, openStore)
-	defer cancel()
 	scheme, path, _ := strings.Cut(text, ":")
+	patience := openStore
+	if scheme == "sqlite" {
+		patience = openFile
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	switch scheme {
 	case "sqlite":
 		return sqlite.Open(ctx, sqlite.Options{Path: strings.TrimPrefix(path, "//"), MaxBytes: int64(c.Stored)})

@@ -204,7 +204,9 @@ func TestUsedUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.mu.Lock()
 	c.nextID = lastID
+	c.mu.Unlock()
 	if got, _, err := c.Call(t.Context(), "/a.B/C", nil, nil); err != nil || string(got) != "good" {
 		t.Error(string(got), err)
 	}

@@ -220,6 +220,12 @@ func (c *Conn) watch() {
 	}
 }
 
+// Stands reports whether calls can be made, after a look at what has come while nobody read: Err hears of an end within a tenth of a second, Stands at once.
+func (c *Conn) Stands() bool {
+	c.look(nil)
+	return c.Err() == nil
+}
+
 // look takes what has come while nobody read, above all the end of the connection, so that a call is not sent on one that the server has left.
 func (c *Conn) look(s *stream) {
 	c.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -245,5 +246,28 @@ func TestTrickle(t *testing.T) {
 		}
 		cancel()
 		c.Close()
+	}
+}
+
+// TestStandsAtOnce: that the server has left is seen without a call, and without waiting for the connection's goroutine.
+func TestStandsAtOnce(t *testing.T) {
+	left := make(chan struct{})
+	c, err := scripted(t, Options{}, settings(), func(s *script) {
+		f, _ := s.until(frameData, flagEndStream)
+		s.send(finishCall(f.id, "good"))
+		<-left
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Call(t.Context(), "/a.B/C", nil, nil); err != nil || !c.Stands() {
+		t.Fatal(err, c.Err())
+	}
+	close(left)
+	for deadline := time.Now().Add(10 * time.Second); c.Stands(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the server has left, and the connection stands")
+		}
+		runtime.Gosched()
 	}
 }

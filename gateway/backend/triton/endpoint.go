@@ -184,8 +184,10 @@ func (e *endpoint) reconnect(ctx context.Context, wait time.Duration) bool {
 			return false
 		}
 		// Dial now instead of when the backoff ends; without effect while an attempt is under way, or just before a backoff
-		// begins, which is why it is done again and again.
-		e.conn.ResetConnectBackoff()
+		// begins, which is why it is done again and again. Before the first attempt grpc 1.85 has a race between this and the making of its connection.
+		if state == connectivity.TransientFailure {
+			e.conn.ResetConnectBackoff()
+		}
 		e.conn.Connect()
 		again, stop := context.WithTimeout(ctx, kickEvery)
 		e.conn.WaitForStateChange(again, state)

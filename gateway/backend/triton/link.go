@@ -123,7 +123,7 @@ func (l *link) run(a *attempt) {
 // stands reports whether calls can be made at once, and down that the last attempt to connect has failed.
 func (l *link) stands() bool {
 	c := l.conn.Load()
-	return c != nil && c.Err() == nil
+	return c != nil && c.Stands()
 }
 
 func (l *link) down() bool {

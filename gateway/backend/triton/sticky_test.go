@@ -28,6 +28,9 @@ func TestASequenceStaysWhereItBegan(t *testing.T) {
 		}
 		return n
 	}
+	for _, s := range servers {
+		s.Model("other", echo)
+	}
 	var wait sync.WaitGroup
 	for i := range 8 { // other calls, so that the fewest are now here, now there
 		wait.Go(func() {
@@ -35,9 +38,6 @@ func TestASequenceStaysWhereItBegan(t *testing.T) {
 				must(t, c, requestOf("other", float32(i)))
 			}
 		})
-	}
-	for _, s := range servers {
-		s.Model("other", echo)
 	}
 	for i := range 30 {
 		var id any = int64(i + 1)
