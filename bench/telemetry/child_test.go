@@ -86,6 +86,7 @@ func TestGateway(t *testing.T) {
 	if triton != "-" {
 		c.ModelRepository, c.Triton.Endpoints = "", []string{triton}
 	}
+	c.Jobs.Queue = "off"
 	c.Telemetry.Off = !m.metrics
 	if m.otlp {
 		c.Telemetry.OTLP = otlp
