@@ -76,7 +76,7 @@ func TestStatsOfJobs(t *testing.T) {
 // A code that a job keeps has the status that infer would have given.
 func TestKindsOfCodes(t *testing.T) {
 	for code, status := range map[string]int{"invalid_image": 422, "invalid_row": 422, "invalid_request": 400, "image_too_large": 413, "unsupported_media_type": 415, "model_not_found": 404,
-		"queue_full": 429, "deadline_exceeded": 504, "upstream_error": 502, "upstream_contract": 502, "backend_unavailable": 503, "input_lost": 500, "internal": 500, "job_unreadable": 400, "new": 500} {
+		"queue_full": 429, "deadline_exceeded": 504, "upstream_error": 502, "upstream_contract": 502, "backend_unavailable": 503, "input_lost": 500, "internal": 500, "job_unreadable": 400, "worker_crashed": 400, "new": 500} {
 		p := problemOfJob(&jobs.Job{Problem: &jobs.Problem{Code: code, Detail: "why"}})
 		if p.Status != status || p.Code != code || p.Detail != "why" || p.Title == "" || p.Type != "urn:triton-gateway:error:"+code {
 			t.Errorf("%s: %+v", code, p)

@@ -39,7 +39,7 @@ func kindOfCode(code string) fault.Kind {
 	switch {
 	case strings.HasSuffix(code, "_not_found"):
 		return fault.NotFound
-	case strings.HasPrefix(code, "invalid_"), code == "job_unreadable":
+	case strings.HasPrefix(code, "invalid_"), code == "job_unreadable", code == "worker_crashed":
 		return fault.Invalid
 	}
 	return fault.Internal
