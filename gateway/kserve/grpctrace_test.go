@@ -17,7 +17,7 @@ type spanKey struct{}
 // spans notes the calls that Trace was asked for.
 type spans struct {
 	mu     sync.Mutex
-	begun  []string // method and traceparent
+	begun  []string        // method and traceparent
 	ended  chan codes.Code // has room for what a test makes; a call may end after its answer has come
 	untold bool            // give no end
 }
