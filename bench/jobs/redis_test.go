@@ -1,0 +1,37 @@
+package jobs
+
+import (
+	"flag"
+	"testing"
+
+	"triton-gateway/internal/parts"
+)
+
+var full = flag.Bool("full", false, "measure long enough for docs/performance-jobs.md instead of showing that it runs")
+
+// TestBesideAsynq prints jobs a second of both on one Redis that syncs every write.
+func TestBesideAsynq(t *testing.T) {
+	rounds, n := 1, 50
+	if *full {
+		rounds, n = 9, 2000
+	}
+	server := parts.Redis(t, parts.WithPersistence())
+	engine, err := Start(t.Context(), server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = engine.Close() }()
+	rival := StartAsynq(t, server.Addr)
+	ordered := 0
+	for _, producers := range []int{1, 16} {
+		rates, err := Compare(t.Context(), Order{producers, n}, rounds, []Side{{"triton-gateway", engine.Run}, {"asynq", rival.Run(false)}, {"asynq, its handler writes a result", rival.Run(true)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d producers, %d rounds of %d jobs\n%s", producers, rounds, n, Table(rates))
+		ordered += 2 * n * rounds
+		if done, err := engine.Succeeded(t.Context()); err != nil || done != ordered {
+			t.Errorf("%d of %d jobs are in the store with their result: %v", done, ordered, err)
+		}
+	}
+}
