@@ -13,7 +13,7 @@ var full = flag.Bool("full", false, "measure long enough for docs/performance-jo
 func TestBesideAsynq(t *testing.T) {
 	rounds, n := 1, 50
 	if *full {
-		rounds, n = 9, 2000
+		rounds, n = 7, 800
 	}
 	server := parts.Redis(t, parts.WithPersistence())
 	engine, err := Start(t.Context(), server.URL())

@@ -36,7 +36,7 @@ func TestNginxPassesOnOverHTTP2(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	process := Start(t, Command{Path: "/bin/true"})
+	process := Start(t, Command{Path: "/bin/sleep", Args: []string{"0.2"}}) // it has to live when Start looks
 	if err := listening(FreeAddr(t), process); err == nil || !strings.Contains(err.Error(), "ended before it listened") {
 		t.Errorf("got %v", err)
 	}
