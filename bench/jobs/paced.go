@@ -69,9 +69,13 @@ type Seen struct {
 	Result   json.RawMessage
 }
 
-// Look waits for the n-th job that was accepted, at any of the gateways, for at most a minute, as long as it is not final.
-func (g *Gate) Look(ctx context.Context, n int) (*Seen, error) {
-	status, body, err := g.ask(ctx, http.MethodGet, g.urls[n%len(g.urls)]+"/v1/jobs/"+g.IDs()[n]+"?wait=60s", nil)
+// Look gives the n-th job that was accepted, from one of the gateways. With wait it waits until the job is final, for at most a minute.
+func (g *Gate) Look(ctx context.Context, n int, wait bool) (*Seen, error) {
+	url := g.urls[n%len(g.urls)] + "/v1/jobs/" + g.IDs()[n]
+	if wait {
+		url += "?wait=60s"
+	}
+	status, body, err := g.ask(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}

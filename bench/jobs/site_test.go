@@ -70,7 +70,7 @@ func once(t *testing.T, site *Site, gate *Gate) {
 	for part := range 8 {
 		all.Go(func() {
 			for n := part; n < len(ids); n += 8 {
-				s, err := gate.Look(t.Context(), n)
+				s, err := gate.Look(t.Context(), n, true)
 				if err != nil || s.ID != ids[n] || s.State != "succeeded" || s.Attempts != 0 || s.Progress.Done != 1 || s.Progress.Total != 1 || len(s.Result) == 0 {
 					t.Errorf("job %d: %+v, %v", n, s, err)
 				}
