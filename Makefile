@@ -70,7 +70,7 @@ bench-kserve: build parts ## measure what the gateway adds to KServe v2 calls, a
 .PHONY: bench-jobs
 bench-jobs: build parts ## measure the jobs: beside asynq on one Redis, by one to four workers, and on SQLite at 200 a second and with a million jobs
 	go test -count=1 -v -timeout 30m -run 'TestEnqueueAtARate|TestBesideAsynq|TestWorkers' ./bench/jobs -args -full
-	JOBS=1000000 go test -timeout 30m -run XXX -bench 'Store/(Get|Paced)' ./gateway/jobs/sqlite
+	JOBS=1000000 go test -timeout 30m -run XXX -bench 'Store/(Get|Paced)' -benchtime 30s ./gateway/jobs/sqlite
 
 .PHONY: models
 models: train-venv ## train the demo models anew, by the scripts in training/ (MODELS="iris shapes:2" for some)
