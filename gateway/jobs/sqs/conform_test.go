@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -25,8 +26,17 @@ func TestConforms(t *testing.T) {
 	conform(t, c)
 }
 
+// long skips what takes minutes on moto, unless TRITON_GATEWAY_LONG is 1.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("TRITON_GATEWAY_LONG") != "1" {
+		t.Skip("takes minutes; TRITON_GATEWAY_LONG=1 runs it")
+	}
+}
+
 // TestConformsWithoutBucket keeps them in the table, and its queues are FIFO.
 func TestConformsWithoutBucket(t *testing.T) {
+	long(t)
 	c := newCloud(t)
 	c.options = "&fifo=true"
 	conform(t, c)
@@ -34,9 +44,7 @@ func TestConformsWithoutBucket(t *testing.T) {
 
 // TestConformsByRealTime lets SQS end the leases.
 func TestConformsByRealTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for real leases")
-	}
+	long(t)
 	c := newCloud(t)
 	jobstest.Run(t, func(t *testing.T) jobstest.Place {
 		url := c.place(t)
