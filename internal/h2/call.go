@@ -2,10 +2,8 @@ package h2
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -17,10 +15,10 @@ import (
 //
 // Other errors are a [*Status], or wrap [ErrConn], [ErrBroken] or [ErrRequest].
 func (c *Conn) Call(ctx context.Context, method string, header []Field, body [][]byte) (answer []byte, trailer []Field, err error) {
-	var list uint32
-	size, err := length(body)
+	r := &request{method: method, header: header}
+	r.unsentMessage, err = newMessage(body, false)
 	if err == nil {
-		list, err = c.measure(method, header)
+		r.list, err = c.measure(method, header)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -32,7 +30,7 @@ func (c *Conn) Call(ctx context.Context, method string, header []Field, body [][
 	c.look(s)
 	err = c.begin(ctx, s)
 	if err == nil {
-		err = c.send(ctx, s, newRequest(method, header, list, body, size))
+		err = c.send(ctx, s, r)
 		if err == nil {
 			err = c.await(ctx, s)
 		}
@@ -78,49 +76,11 @@ func (c *Conn) await(ctx context.Context, s *stream) error {
 
 func unsent(why error) error { return fmt.Errorf("%w: %w", ErrConn, why) }
 
-func length(body [][]byte) (int, error) {
-	size := 0
-	for _, b := range body {
-		if len(b) > math.MaxInt32-size {
-			return 0, fmt.Errorf("%w: a message has at most 2^31-1 bytes", ErrRequest)
-		}
-		size += len(b)
-	}
-	return size, nil
-}
-
 // request is what is still to be sent of a call.
 type request struct {
+	unsentMessage
 	method string
 	header []Field
 	list   uint32 // size of the header list as HTTP/2 counts it
 	begun  bool   // the headers are written
-
-	prefix [prefixSize]byte
-	first  int // bytes of the prefix that are gone
-	body   [][]byte
-	at     int // bytes of the first piece that are gone
-	left   int // bytes of body and prefix that are not gone
-}
-
-func newRequest(method string, header []Field, list uint32, body [][]byte, size int) *request {
-	r := &request{method: method, header: header, list: list, body: body, left: size + prefixSize}
-	binary.BigEndian.PutUint32(r.prefix[1:], uint32(size))
-	return r
-}
-
-// next gives at most n bytes of prefix and body; n is at most what is there of them.
-func (r *request) next(n int) []byte {
-	if rest := r.prefix[r.first:]; len(rest) > 0 {
-		rest = rest[:min(n, len(rest))]
-		r.first += len(rest)
-		return rest
-	}
-	for r.at == len(r.body[0]) {
-		r.body, r.at = r.body[1:], 0
-	}
-	b := r.body[0][r.at:]
-	b = b[:min(n, len(b))]
-	r.at += len(b)
-	return b
 }

@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -34,9 +33,8 @@ type Conn struct {
 	dead    chan struct{} // closed when the connection has ended
 	group   sync.WaitGroup
 
-	writing  chan struct{} // the write lock: who has put something in may write, and use out
-	out      outgoing
-	cutWrite interrupt
+	writing writeLock // the write lock: who has put something in may write, and use out
+	out     outgoing
 
 	// What only who has the role uses.
 	pull     pull
@@ -80,26 +78,16 @@ func New(ctx context.Context, nc net.Conn, o Options) (*Conn, error) {
 	if o.MaxAnswer <= 0 || o.MaxAnswer > largestAnswer {
 		o.MaxAnswer = largestAnswer
 	}
-	c := &Conn{nc: nc, options: o, ready: make(chan struct{}), dead: make(chan struct{}), writing: make(chan struct{}, 1),
+	c := &Conn{nc: nc, options: o, ready: make(chan struct{}), dead: make(chan struct{}), writing: make(writeLock, 1),
 		streams: map[uint32]*stream{}, nextID: 1,
-		peer: peer{window: firstWindow, initial: firstWindow, frame: leastFrame, streams: math.MaxUint32, table: 4096, headers: math.MaxUint32, goAway: math.MaxUint32}}
-	if s, ok := nc.(syscall.Conn); ok && !o.TLS {
-		if raw, err := s.SyscallConn(); err == nil && canTry {
-			c.raw = raw
-		}
-	}
-	c.out.table = c.peer.table
-	c.out.encoder = hpack.NewEncoder(&c.out.block)
-	c.out.try.do = c.out.try.once
+		peer: peer{window: firstWindow, initial: firstWindow, frame: leastFrame, streams: math.MaxUint32, table: firstTable, headers: math.MaxUint32, goAway: math.MaxUint32}}
+	c.raw = rawOf(nc, o.TLS)
+	c.out.start(nc, c.raw, grace, 0)
 	c.in = source{from: nc, buf: make([]byte, readBuffer)}
-	c.decoder = hpack.NewDecoder(4096, c.headers.add)
+	c.decoder = hpack.NewDecoder(firstTable, c.headers.add)
 	c.decoder.SetMaxStringLength(maxHeaders)
 	c.control = appendHello(nil)
 	c.pull.do = c.pull.once
-	c.cutWrite.set = nc.SetWriteDeadline
-	if c.raw == nil {
-		c.cutWrite.grace = grace
-	}
 	c.role.take(nil)
 	c.role.turn = make(chan struct{}, 1)
 	c.role.timer = time.AfterFunc(time.Hour, c.tick)
@@ -177,17 +165,4 @@ func (c *Conn) fail(why error) {
 	c.mu.Unlock()
 	_ = c.nc.Close()
 	close(c.dead)
-}
-
-// outgoing is what the writer keeps from call to call.
-type outgoing struct {
-	encoder *hpack.Encoder
-	block   bytes.Buffer // headers, encoded
-	table   uint32       // bytes of the table that the encoder keeps to
-	bytes   []byte       // everything that is not the caller's
-	vector  net.Buffers
-	rest    net.Buffers // of vector, not written yet
-	ends    []int       // where frames end, in bytes from the start
-	flat    []byte
-	try     try
 }

@@ -35,6 +35,7 @@ const (
 	headSize     = 9 // of a frame
 	prefixSize   = 5 // of a gRPC message: compressed or not, and its length
 	firstWindow  = 1<<16 - 1
+	firstTable   = 4096 // bytes of HPACK's table
 	maxWindow    = 1<<31 - 1
 	leastFrame   = 1 << 14 // what every peer takes
 	largestFrame = 1<<24 - 1

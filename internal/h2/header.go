@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // Field is one header or trailer: a name in lower case and its value as it lies on the wire, so that values of "-bin" names are in base64.
@@ -66,14 +64,10 @@ func plain(s string) bool {
 	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
 }
 
-// appendHeaders encodes the headers and cuts them into frames. What is the same in each call becomes an index into the table that both sides keep; what
+// appendHeaders encodes the headers of a call and cuts them into frames. What is the same in each call becomes an index into the table that both sides keep; what
 // differs is kept out of it.
 func (o *outgoing) appendHeaders(ctx context.Context, c *Conn, id uint32, r *request, limit int, table uint32) {
-	if o.table != table {
-		o.table = table
-		o.encoder.SetMaxDynamicTableSizeLimit(table)
-		o.encoder.SetMaxDynamicTableSize(min(table, 4096))
-	}
+	o.resize(table)
 	o.block.Reset()
 	scheme := "http"
 	if c.options.TLS {
@@ -94,19 +88,7 @@ func (o *outgoing) appendHeaders(ctx context.Context, c *Conn, id uint32, r *req
 	for _, f := range r.header {
 		o.field(f.Name, f.Value, true)
 	}
-	kind, block := byte(frameHeaders), o.block.Bytes()
-	for first := true; first || len(block) > 0; first = false {
-		n, flags := min(len(block), limit), byte(0)
-		if n == len(block) {
-			flags = flagEndHeaders
-		}
-		o.bytes = append(appendFrame(o.bytes, n, kind, flags, id), block[:n]...)
-		block, kind = block[n:], frameContinuation
-	}
-}
-
-func (o *outgoing) field(name, value string, varies bool) {
-	_ = o.encoder.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: varies}) // into memory
+	o.headers(id, 0, limit)
 }
 
 // timeout is at most 8 digits and a unit, rounded up.

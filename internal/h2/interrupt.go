@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// interrupt ends a read or a write that waits when its call ends.
+// interrupt ends a write that waits when its call ends.
 type interrupt struct {
-	set   func(time.Time) error // the deadline of reads, or of writes
+	set   func(time.Time) error // the deadline of writes
 	grace time.Duration         // how long it may go on
+	stall time.Duration         // how long it may wait in any case; 0: for ever
 	mu    sync.Mutex
 	turn  uint64 // counts those that were cut short
 	fired bool
@@ -17,6 +18,9 @@ type interrupt struct {
 
 // arm has what follows cut short when ctx ends.
 func (i *interrupt) arm(ctx context.Context) (stop func() bool) {
+	if i.stall > 0 {
+		_ = i.set(time.Now().Add(i.stall))
+	}
 	if ctx.Done() == nil {
 		return nil
 	}
@@ -41,14 +45,17 @@ func (i *interrupt) arm(ctx context.Context) (stop func() bool) {
 // disarm ends that, and says whether ctx did. stop is what arm gave.
 func (i *interrupt) disarm(stop func() bool) bool {
 	if stop == nil || stop() {
+		if i.stall > 0 {
+			_ = i.set(time.Time{})
+		}
 		return false
 	}
 	i.mu.Lock() // ctx has ended: either the deadline is set, or it will not be
 	defer i.mu.Unlock()
 	i.turn++
 	fired := i.fired
-	if fired {
-		i.fired = false
+	i.fired = false
+	if fired || i.stall > 0 {
 		_ = i.set(time.Time{})
 	}
 	return fired

@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,9 +27,8 @@ type serverConn struct {
 	nc      net.Conn
 	raw     syscall.RawConn // nil where bytes cannot be written past nc, as with TLS
 
-	writing chan struct{} // the write lock: who has put something in may write, and use out
+	writing writeLock // the write lock: who has put something in may write, and use out
 	out     serverOut
-	timer   cutOff
 
 	// What only the leader uses.
 	in       source
@@ -82,14 +80,7 @@ type serverPeer struct {
 
 // serverOut is what the writer keeps from call to call.
 type serverOut struct {
-	encoder *hpack.Encoder
-	block   bytes.Buffer // headers, encoded
-	table   uint32       // bytes of the table that the encoder keeps to
-	bytes   []byte       // everything that is not the handler's
-	vector  net.Buffers
-	rest    net.Buffers // of vector, not written yet
-	flat    []byte
-	try     try
+	outgoing
 
 	// Of the write that is made ready.
 	limit int    // longest frame
@@ -98,22 +89,15 @@ type serverOut struct {
 }
 
 func newServerConn(s *Server, nc net.Conn) *serverConn {
-	c := &serverConn{server: s, options: &s.options, nc: nc, writing: make(chan struct{}, 1), calls: map[uint32]*ServerCall{}, park: make(chan bool), ended: make(chan struct{}),
+	c := &serverConn{server: s, options: &s.options, nc: nc, writing: make(writeLock, 1), calls: map[uint32]*ServerCall{}, park: make(chan bool), ended: make(chan struct{}),
 		window: int64(s.options.ConnWindow),
-		peer:   serverPeer{window: firstWindow, initial: firstWindow, frame: leastFrame, table: 4096, headers: 1<<32 - 1}}
-	if _, secret := nc.(*tls.Conn); !secret {
-		if sc, ok := nc.(syscall.Conn); ok {
-			if raw, err := sc.SyscallConn(); err == nil && canTry {
-				c.raw = raw
-			}
-		}
-	}
-	c.out.table = c.peer.table
-	c.out.encoder = hpack.NewEncoder(&c.out.block)
-	c.out.try.do = c.out.try.once
+		peer:   serverPeer{window: firstWindow, initial: firstWindow, frame: leastFrame, table: firstTable, headers: 1<<32 - 1}}
+	_, encrypted := nc.(*tls.Conn)
+	c.raw = rawOf(nc, encrypted)
+	c.out.start(nc, c.raw, time.Second, s.options.Stall) // a record cut short ends the connection: the client has had its time
 	c.in = source{from: nc, buf: make([]byte, readBuffer)}
 	c.fields.most = int(s.options.MaxHeaders)
-	c.decoder = hpack.NewDecoder(4096, c.fields.add)
+	c.decoder = hpack.NewDecoder(firstTable, c.fields.add)
 	c.decoder.SetMaxStringLength(c.blockLimit())
 	c.tick = time.AfterFunc(time.Hour, c.look)
 	c.tick.Stop()

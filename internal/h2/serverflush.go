@@ -2,26 +2,13 @@ package h2
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"sync"
 	"time"
 )
 
-// tryLock takes the write lock if nobody has it.
-func (c *serverConn) tryLock() bool {
-	select {
-	case c.writing <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
 // flushSoon has the frames written that wait: by this goroutine as far as it need not wait, else by who has the write lock, or a new goroutine.
 func (c *serverConn) flushSoon() {
-	if c.tryLock() {
+	if c.writing.tryLock() {
 		c.unlock()
 	}
 }
@@ -45,7 +32,7 @@ func (c *serverConn) unlock() {
 			return
 		}
 		<-c.writing
-		if !c.waiting() || !c.tryLock() { // what came between the look and now was left to this goroutine
+		if !c.waiting() || !c.writing.tryLock() { // what came between the look and now was left to this goroutine
 			return
 		}
 	}
@@ -71,7 +58,7 @@ func (c *serverConn) flush() bool {
 	answers := c.answers
 	c.collect()
 	c.mu.Unlock()
-	n, err := c.tryWrite(c.out.bytes)
+	n, err := c.out.tryWrite(c.out.bytes)
 	if err != nil {
 		c.fail(err)
 		return true
@@ -107,117 +94,29 @@ func (c *serverConn) flushAll() {
 // deadline bounds how long a write waits.
 func (c *serverConn) deadline() { _ = c.nc.SetWriteDeadline(time.Now().Add(c.options.Stall)) }
 
-// tryWrite does not wait. The caller has the write lock.
-func (c *serverConn) tryWrite(data []byte) (int, error) {
-	t := &c.out.try
-	t.data, t.n, t.err = data, 0, nil
-	err := c.raw.Write(t.do)
-	t.data = nil
-	if err == nil {
-		err = t.err
-	}
-	return max(0, t.n), err
-}
-
 // write writes the vector. When ctx ends meanwhile, a copy of what is left of it is kept for others to write, as what follows depends on it.
 // The caller has the write lock.
 func (c *serverConn) write(ctx context.Context) error {
 	o := &c.out
 	defer func() { clear(o.vector) }()
-	if c.raw != nil && len(o.vector) == 1 {
-		n, err := c.tryWrite(o.vector[0])
-		if err != nil {
-			return c.lose(err)
-		}
-		if n == len(o.vector[0]) {
-			return nil
-		}
-		o.vector[0] = o.vector[0][n:]
-	}
-	disarm := c.arm(ctx)
-	o.rest = o.vector
-	var err error
-	if c.raw != nil {
-		_, err = o.rest.WriteTo(c.nc)
-	} else {
-		err = c.writeFlat()
-	}
-	cut := disarm()
-	if err == nil {
+	cut, err := o.write(ctx)
+	switch {
+	case err == nil:
 		return nil
+	case !cut:
+		return c.lose(err)
 	}
-	if cut && c.raw != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.mu.Lock()
-		var rest []byte
-		for _, b := range o.rest {
-			rest = append(rest, b...)
-		}
-		c.control = append(rest, c.control...)
-		c.mu.Unlock()
-		return ctx.Err()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var rest []byte
+	for _, b := range o.rest {
+		rest = append(rest, b...)
 	}
-	return c.lose(err)
+	c.control = append(rest, c.control...)
+	return ctx.Err()
 }
 
 func (c *serverConn) lose(err error) error {
 	c.fail(err)
 	return fmt.Errorf("h2: the client is lost: %w", err)
-}
-
-// writeFlat writes longer pieces than the frames are, for TLS makes a record of each.
-func (c *serverConn) writeFlat() error {
-	o := &c.out
-	for len(o.rest) > 0 {
-		o.flat = o.flat[:0]
-		for len(o.rest) > 0 && len(o.flat) < flatSize {
-			n := min(len(o.rest[0]), flatSize-len(o.flat))
-			o.flat = append(o.flat, o.rest[0][:n]...)
-			if o.rest[0] = o.rest[0][n:]; len(o.rest[0]) == 0 {
-				o.rest = o.rest[1:]
-			}
-		}
-		if _, err := c.nc.Write(o.flat); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cutOff ends a write that waits when its call ends.
-type cutOff struct {
-	mu    sync.Mutex
-	turn  uint64 // counts the writes
-	fired bool
-}
-
-// arm has the write that follows cut short when ctx ends, or after Stall. What it gives ends that, and says whether ctx did.
-func (c *serverConn) arm(ctx context.Context) (disarm func() bool) {
-	i := &c.timer
-	i.mu.Lock()
-	turn := i.turn
-	c.deadline()
-	i.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		if i.turn != turn {
-			return
-		}
-		i.fired = true
-		at := time.Unix(1, 0)
-		if c.raw == nil {
-			at = time.Now().Add(time.Second) // a record cut short ends the connection: the client has had its time
-		}
-		_ = c.nc.SetWriteDeadline(at)
-	})
-	return func() bool {
-		stop()
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		i.turn++
-		fired := i.fired
-		i.fired = false
-		_ = c.nc.SetWriteDeadline(time.Time{})
-		return fired
-	}
 }

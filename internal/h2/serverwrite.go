@@ -1,57 +1,31 @@
 package h2
 
 import (
-	"context"
-	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
-
-	"golang.org/x/net/http2/hpack"
 )
 
-// answer is what is still to be sent of a message.
+// answer is what is still to be sent of a message, and what goes with it.
 type answer struct {
+	unsentMessage
 	header  []Field
 	trailer []Field
 	last    bool // the call ends with it
-
-	prefix [prefixSize]byte
-	first  int // bytes of the prefix that are gone
-	body   [][]byte
-	at     int // bytes of the first piece that are gone
-	left   int // bytes of body and prefix that are not gone
-}
-
-// next gives at most n bytes of prefix and body; n is at most what is there of them.
-func (a *answer) next(n int) []byte {
-	if rest := a.prefix[a.first:]; len(rest) > 0 {
-		rest = rest[:min(n, len(rest))]
-		a.first += len(rest)
-		return rest
-	}
-	for a.at == len(a.body[0]) {
-		a.body, a.at = a.body[1:], 0
-	}
-	b := a.body[0][a.at:]
-	b = b[:min(n, len(b))]
-	a.at += len(b)
-	return b
 }
 
 // Send sends one message, in pieces. The first one sends header before; later ones' is not used. It waits while the client takes no more, at most until the
 // call's context ends. Nobody reads header or body after it has returned. After an error, only End is of use.
 func (c *ServerCall) Send(header []Field, body [][]byte, compressed bool) error {
-	return c.send(&answer{header: header, body: body}, compressed)
+	return c.send(&answer{header: header}, body, compressed)
 }
 
 // Reply answers a unary call well: headers, one message, and the end, in one write where they fit. It is Send and End otherwise.
 func (c *ServerCall) Reply(header []Field, body [][]byte, compressed bool, trailer []Field) error {
-	return c.send(&answer{header: header, body: body, trailer: trailer, last: true}, compressed)
+	return c.send(&answer{header: header, trailer: trailer, last: true}, body, compressed)
 }
 
-func (c *ServerCall) send(a *answer, compressed bool) error {
-	size, err := bodySize(a.body)
+func (c *ServerCall) send(a *answer, body [][]byte, compressed bool) (err error) {
+	a.unsentMessage, err = newMessage(body, compressed)
 	if err == nil {
 		err = checkFields(a.header)
 	}
@@ -61,18 +35,13 @@ func (c *ServerCall) send(a *answer, compressed bool) error {
 	if err != nil {
 		return fmt.Errorf("h2: %w", err)
 	}
-	a.left = size + prefixSize
-	if compressed {
-		a.prefix[0] = 1
-	}
-	binary.BigEndian.PutUint32(a.prefix[1:], uint32(size))
 	for a.left > 0 {
-		if !c.conn.tryLock() {
+		if !c.conn.writing.tryLock() {
 			if c.leave(a) {
 				c.conn.flushSoon()
 				return nil
 			}
-			if err := c.conn.lock(c.ctx); err != nil {
+			if err := c.conn.writing.lock(c.ctx); err != nil {
 				return err
 			}
 		}
@@ -97,26 +66,6 @@ func (c *ServerCall) send(a *answer, compressed bool) error {
 	return nil
 }
 
-func bodySize(body [][]byte) (size int, err error) {
-	for _, b := range body {
-		if len(b) > math.MaxInt32-size {
-			return 0, fmt.Errorf("%w: a message has at most 2^31-1 bytes", ErrRequest)
-		}
-		size += len(b)
-	}
-	return size, nil
-}
-
-// lock takes the write lock.
-func (c *serverConn) lock(ctx context.Context) error {
-	select {
-	case c.writing <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // leaveLimit is how long a whole answer may be, with its prefix, to be copied for who is writing at that moment, instead of waiting for that one.
 const leaveLimit = 4 << 10
 
@@ -136,9 +85,7 @@ func (c *ServerCall) leave(a *answer) bool {
 	e := ending{id: c.id, bare: !c.answered, http: "200", content: c.content, status: &Status{}, trailer: slices.Clone(a.trailer), reset: !c.clientDone,
 		header: slices.Clone(a.header), message: make([]byte, 0, a.left)}
 	for a.left > 0 {
-		piece := a.next(a.left)
-		a.left -= len(piece)
-		e.message = append(e.message, piece...)
+		e.message = append(e.message, a.next(a.left)...)
 	}
 	c.answered = true
 	conn.drop(c)
@@ -197,13 +144,9 @@ func (c *ServerCall) plan(a *answer) (int, error) {
 // collect begins a write with the frames that wait. The caller has mu and the write lock.
 func (c *serverConn) collect() {
 	o := &c.out
-	o.bytes, o.vector = append(o.bytes[:0], c.control...), o.vector[:0]
+	o.bytes, o.vector, o.ends = append(o.bytes[:0], c.control...), o.vector[:0], o.ends[:0]
 	c.control, c.answers = c.control[:0], 0
-	if o.table != c.peer.table {
-		o.table = c.peer.table
-		o.encoder.SetMaxDynamicTableSizeLimit(o.table)
-		o.encoder.SetMaxDynamicTableSize(min(o.table, 4096))
-	}
+	o.resize(c.peer.table)
 	for i := range c.endings {
 		c.appendEnding(&c.endings[i])
 		c.sent = true
@@ -216,25 +159,7 @@ func (c *serverConn) collect() {
 // writeTurn writes n bytes of the message as frames, with what is collected before, and the end after. The caller has the write lock.
 func (c *ServerCall) writeTurn(a *answer, n int) error {
 	o := &c.conn.out
-	start, small := 0, copyLimit
-	if n > copyLimit {
-		small = pieceLimit
-	}
-	for n > 0 {
-		size := min(n, o.limit)
-		o.bytes = appendFrame(o.bytes, size, frameData, 0, c.id)
-		n, a.left = n-size, a.left-size
-		for size > 0 {
-			piece := a.next(size)
-			size -= len(piece)
-			if len(piece) <= small {
-				o.bytes = append(o.bytes, piece...) // may move; what the vector points to stays as it is
-				continue
-			}
-			o.vector = append(o.vector, o.bytes[start:len(o.bytes):len(o.bytes)], piece)
-			start = len(o.bytes)
-		}
-	}
+	start := o.data(&a.unsentMessage, n, c.id, 0, o.limit)
 	if e := o.end; e != nil {
 		o.end = nil
 		o.block.Reset()
@@ -244,27 +169,8 @@ func (c *ServerCall) writeTurn(a *answer, n int) error {
 			o.bytes = appendReset(o.bytes, e.id, CodeNo)
 		}
 	}
-	if start < len(o.bytes) {
-		o.vector = append(o.vector, o.bytes[start:])
-	}
+	o.seal(start)
 	return c.conn.write(c.ctx)
-}
-
-// headers cuts the block into frames.
-func (o *serverOut) headers(id uint32, flags byte, limit int) {
-	kind, block := byte(frameHeaders), o.block.Bytes()
-	for first := true; first || len(block) > 0; first = false {
-		n := min(len(block), limit)
-		if n == len(block) {
-			flags |= flagEndHeaders
-		}
-		o.bytes = append(appendFrame(o.bytes, n, kind, flags, id), block[:n]...)
-		block, kind, flags = block[n:], frameContinuation, 0
-	}
-}
-
-func (o *serverOut) field(name, value string, varies bool) {
-	_ = o.encoder.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: varies}) // into memory
 }
 
 // checkFields says what is wrong with metadata that a handler gives.

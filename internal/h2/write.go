@@ -8,34 +8,13 @@ import (
 
 var errUsedUp = errors.New("h2: all stream numbers of the connection are used up")
 
-const (
-	// turn is how much of a body is written before others may write.
-	turn = 1 << 20
-	// copyLimit is the length of a turn up to which it is copied into one buffer: that is cheaper than a list of buffers.
-	copyLimit = 1 << 14
-	// pieceLimit is the same for a piece of a longer turn.
-	pieceLimit = 1 << 10
-)
-
-// lock takes the write lock.
-func (c *Conn) lock(ctx context.Context) error {
-	select {
-	case c.writing <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case c.writing <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// turn is how much of a body is written before others may write.
+const turn = 1 << 20
 
 // send writes the request, in turns as large as the server's windows allow.
 func (c *Conn) send(ctx context.Context, s *stream, r *request) error {
 	for r.left > 0 {
-		if err := c.lock(ctx); err != nil {
+		if err := c.writing.lock(ctx); err != nil {
 			return err
 		}
 		n, err := c.plan(s, r)
@@ -115,34 +94,7 @@ func (c *Conn) writeTurn(ctx context.Context, s *stream, r *request, n int) erro
 		r.begun = true
 		o.appendHeaders(ctx, c, s.id, r, limit, table)
 	}
-	must, start, total := len(o.bytes), 0, len(o.bytes)
-	limit = min(limit, sendLimit)
-	small := copyLimit
-	if n > copyLimit {
-		small = pieceLimit
-	}
-	for n > 0 {
-		size, flags := min(n, limit), byte(0)
-		if size == r.left {
-			flags = flagEndStream
-		}
-		o.bytes = appendFrame(o.bytes, size, frameData, flags, s.id)
-		total += headSize + size
-		o.ends = append(o.ends, total)
-		n, r.left = n-size, r.left-size
-		for size > 0 {
-			piece := r.next(size)
-			size -= len(piece)
-			if len(piece) <= small {
-				o.bytes = append(o.bytes, piece...) // may move; what the vector points to stays as it is
-				continue
-			}
-			o.vector = append(o.vector, o.bytes[start:len(o.bytes):len(o.bytes)], piece)
-			start = len(o.bytes)
-		}
-	}
-	if start < len(o.bytes) {
-		o.vector = append(o.vector, o.bytes[start:])
-	}
-	return c.write(ctx, s, must, total)
+	must := len(o.bytes)
+	o.seal(o.data(&r.unsentMessage, n, s.id, flagEndStream, min(limit, sendLimit)))
+	return c.write(ctx, s, must)
 }
