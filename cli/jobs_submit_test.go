@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -178,9 +179,13 @@ func TestABusyGatewayIsAskedAgain(t *testing.T) {
 func TestAnInterruptionSaysHowToGoOn(t *testing.T) {
 	s, dir := newStub(t), photos(t, 20)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.refuse = func(*http.Request) (int, string) {
+	s.refuse = func(r *http.Request) (int, string) {
 		if len(s.jobs) == 3 {
+			// Nothing is answered until the command is known to have left: its connection is watched once the body is read.
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			cancel()
+			<-r.Context().Done()
 		}
 		return 0, ""
 	}
