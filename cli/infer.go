@@ -7,21 +7,14 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strconv"
 )
 
 type inferCmd struct {
 	configFlags
-	File          string   `arg:"" help:"A JPEG, PNG or WebP picture, or a JSON file with row, rows, image or images; - for standard input."`
-	Model         string   `short:"m" required:"" help:"The model's name."`
-	ModelVersion  string   `placeholder:"N" help:"The model's version; none: the one its policy gives."`
-	TopK          *int     `help:"Most predictions to give."`
-	Confidence    *float64 `help:"Lowest score of a detection, 0..1."`
-	IoU           *float64 `name:"iou" help:"Overlap above which the weaker of two detections is dropped, 0..1."`
-	MaxDetections *int     `help:"Most detections to give."`
-	Classes       []string `help:"Only these labels."`
-	NoCache       bool     `help:"Compute anew even if the answer is known."`
-	URL           string   `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
+	File  string `arg:"" help:"A JPEG, PNG or WebP picture, or a JSON file with row, rows, image or images; - for standard input."`
+	Model string `short:"m" required:"" help:"The model's name."`
+	inferOptions
+	URL string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
 }
 
 // Run prints the answer as indented JSON.
@@ -49,34 +42,6 @@ func (c *inferCmd) Run(ctx context.Context, e *Env) error {
 	}
 	fmt.Fprintln(e.Out, indented.String())
 	return nil
-}
-
-func (c *inferCmd) query() url.Values {
-	q := url.Values{}
-	if c.ModelVersion != "" {
-		q.Set("version", c.ModelVersion)
-	}
-	for name, value := range map[string]*float64{"confidence": c.Confidence, "iou": c.IoU} {
-		if value != nil {
-			q.Set(name, strconv.FormatFloat(*value, 'g', -1, 64))
-		}
-	}
-	for name, value := range map[string]*int{"top_k": c.TopK, "max_detections": c.MaxDetections} {
-		if value != nil {
-			q.Set(name, strconv.Itoa(*value))
-		}
-	}
-	for i, class := range c.Classes {
-		if i == 0 {
-			q.Set("classes", class)
-		} else {
-			q.Set("classes", q.Get("classes")+","+class)
-		}
-	}
-	if c.NoCache {
-		q.Set("cache", "no-cache")
-	}
-	return q
 }
 
 func readInput(file string) ([]byte, error) {

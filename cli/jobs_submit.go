@@ -17,21 +17,15 @@ import (
 
 type jobsSubmitCmd struct {
 	gatewayFlags
-	Paths         []string      `arg:"" name:"path" help:"Pictures, folders, zip archives, or JSON files with row, rows, image or images."`
-	Model         string        `short:"m" required:"" help:"The model's name."`
-	ModelVersion  string        `placeholder:"N" help:"The model's version; none: the one its policy gives."`
-	TopK          *int          `help:"Most predictions to give."`
-	Confidence    *float64      `help:"Lowest score of a detection, 0..1."`
-	IoU           *float64      `name:"iou" help:"Overlap above which the weaker of two detections is dropped, 0..1."`
-	MaxDetections *int          `help:"Most detections to give."`
-	Classes       []string      `help:"Only these labels."`
-	NoCache       bool          `help:"Compute anew even if the answer is known."`
-	Priority      string        `enum:"realtime,interactive,batch" default:"batch" help:"Class: realtime, interactive or batch."`
-	Delay         time.Duration `help:"Do not run before this time is over, such as 10m."`
-	Deadline      time.Duration `help:"Give a job up when it is not done after this time."`
-	ResultTTL     time.Duration `name:"result-ttl" default:"24h" help:"How long results are kept after a job is done; 0: as the gateway is set."`
-	Attempts      int           `help:"Attempts until a job is a dead letter; none: as the gateway is set."`
-	Webhook       string        `placeholder:"URL" help:"Told when a job is done."`
+	Paths []string `arg:"" name:"path" help:"Pictures, folders, zip archives, or JSON files with row, rows, image or images."`
+	Model string   `short:"m" required:"" help:"The model's name."`
+	inferOptions
+	Priority  string        `enum:"realtime,interactive,batch" default:"batch" help:"Class: realtime, interactive or batch."`
+	Delay     time.Duration `help:"Do not run before this time is over, such as 10m."`
+	Deadline  time.Duration `help:"Give a job up when it is not done after this time."`
+	ResultTTL time.Duration `name:"result-ttl" default:"24h" help:"How long results are kept after a job is done; 0: as the gateway is set."`
+	Attempts  int           `help:"Attempts until a job is a dead letter; none: as the gateway is set."`
+	Webhook   string        `placeholder:"URL" help:"Told when a job is done."`
 
 	Chunk    int           `default:"200" help:"Most pictures of one job."`
 	ChunkMiB int           `name:"chunk-mib" default:"16" help:"Most MiB of one job's pictures; not more than the gateway's limits.body."`
@@ -108,8 +102,7 @@ func (c *jobsSubmitCmd) check() error {
 
 // query is what the request says about each job.
 func (c *jobsSubmitCmd) query() url.Values {
-	options := inferCmd{ModelVersion: c.ModelVersion, TopK: c.TopK, Confidence: c.Confidence, IoU: c.IoU, MaxDetections: c.MaxDetections, Classes: c.Classes, NoCache: c.NoCache}
-	q := options.query()
+	q := c.inferOptions.query()
 	q.Set("model", c.Model)
 	q.Set("priority", c.Priority)
 	for name, value := range map[string]time.Duration{"delay": c.Delay, "deadline": c.Deadline, "result_ttl": c.ResultTTL} {
