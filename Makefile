@@ -92,12 +92,13 @@ deps: ## install what the build needs: OpenCV's headers, ONNX Runtime
 	@$(INSTALL)/onnxruntime.sh
 
 .PHONY: parts
-parts: ## install what the tests need: Triton and its clients, Redis, Chromium, nginx, moto
+parts: ## install what the tests need: Triton and its clients, Redis, Chromium, nginx, moto, Prometheus
 	@$(INSTALL)/packages.sh test
 	@$(INSTALL)/venv.sh triton requirements/triton.txt
 	@$(INSTALL)/venv.sh tritonclient requirements/tritonclient.txt
 	@$(INSTALL)/venv.sh moto requirements/moto.txt
 	@$(INSTALL)/nginx.sh
+	@$(INSTALL)/prometheus.sh
 
 .PHONY: clean
 clean: ## remove what was built; .cache/ stays (rm -rf .cache removes that too)
