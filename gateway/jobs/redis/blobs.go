@@ -110,7 +110,7 @@ func (s *Store) Count(ctx context.Context) (*jobs.Counts, error) {
 	for _, v := range oldest {
 		class, at := pair(v)
 		if micro, ok := at.(int64); ok && known(classes, jobs.Priority(class)) {
-			c.Oldest[jobs.Priority(class)] = time.UnixMicro(micro).UTC()
+			c.Oldest[jobs.Priority(class)] = jobs.Moment(micro)
 		}
 	}
 	return c, nil

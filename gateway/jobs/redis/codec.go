@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"triton-gateway/gateway/jobs"
 )
@@ -81,9 +80,9 @@ func decode(id string, reply any, whole bool) (j *jobs.Job, seq int64, err error
 	if j.State = jobs.State(r.text()); !known(states, j.State) {
 		r.fault("is no state")
 	}
-	j.RunAt, j.Deadline = moved(j.RunAt, r.number()), moved(j.Deadline, r.number())
+	j.RunAt, j.Deadline = jobs.Moved(j.RunAt, r.number()), jobs.Moved(j.Deadline, r.number())
 	j.Total, j.Done, j.Bad, j.Attempt, j.Fence = r.count(), r.count(), r.count(), r.count(), r.number()
-	j.Started, j.Finished = moment(r.number()), moment(r.number())
+	j.Started, j.Finished = jobs.Moment(r.number()), jobs.Moment(r.number())
 	if p := r.text(); p != "" {
 		if err := json.Unmarshal([]byte(p), &j.Problem); err != nil {
 			r.fault("is no problem: " + err.Error())
@@ -104,30 +103,6 @@ func decode(id string, reply any, whole bool) (j *jobs.Job, seq int64, err error
 		return nil, 0, damaged(r.err)
 	}
 	return j, seq, nil
-}
-
-// moment is a time of Redis: microseconds since 1970; 0 is none.
-func moment(micro int64) time.Time {
-	if micro == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(micro).UTC()
-}
-
-// moved is a time of the spec, or the one it was moved to.
-func moved(t time.Time, micro int64) time.Time {
-	if micro == micros(t) {
-		return t
-	}
-	return moment(micro)
-}
-
-// micros is a time for Redis; 0 is none, and times before 1970 are none.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return max(0, t.UnixMicro())
 }
 
 // entry is a result as it is stored: ! or =, the index, a colon, the body.

@@ -86,19 +86,6 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-func TestTimes(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.FixedZone("x", 3600))
-	if got := moved(at, micros(at)); !got.Equal(at) || got.Nanosecond() != at.Nanosecond() {
-		t.Errorf("a time that was not moved: %v", got)
-	}
-	if got := moved(at, micros(at)+1); got.Sub(at) > time.Microsecond || got.Sub(at) < 0 {
-		t.Errorf("a time that was moved: %v", got)
-	}
-	if !moved(at, 0).IsZero() || micros(time.Time{}) != 0 || micros(time.Unix(-5, 0)) != 0 || !moment(0).IsZero() {
-		t.Error("no time is 0")
-	}
-}
-
 // FuzzDecode: whatever Redis gives is a job or an error, and what is a job can be written and read again.
 func FuzzDecode(f *testing.F) {
 	for at := range fields {

@@ -105,7 +105,7 @@ func (s *Store) write(ctx context.Context, l jobs.Lease, ttl time.Duration, o jo
 		}
 	}
 	args := make([]any, 0, 8+2*len(add))
-	args = append(args, l.ID, l.Fence, ttl.Microseconds(), string(o.State), micros(o.RunAt), flag(o.Burn), problem, token())
+	args = append(args, l.ID, l.Fence, ttl.Microseconds(), string(o.State), jobs.Micros(o.RunAt), flag(o.Burn), problem, token())
 	for _, r := range add {
 		if r.Index < 0 {
 			return false, invalid("a result is of item %d, which no job has", r.Index)

@@ -43,7 +43,7 @@ func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) 
 		hook = 1
 	}
 	args := append([]any{
-		spec.ID, token(), string(spec.Priority), micros(spec.RunAt), micros(spec.Deadline), spec.ResultTTL.Microseconds(), spec.Tenant, spec.Model,
+		spec.ID, token(), string(spec.Priority), jobs.Micros(spec.RunAt), jobs.Micros(spec.Deadline), spec.ResultTTL.Microseconds(), spec.Tenant, spec.Model,
 		len(spec.Items), head, items, hook, nameOfKey(spec), s.options.MaxJobs, held,
 	}, digests...)
 	word, rest, err := s.call(ctx, s.scripts.create, true, args...)

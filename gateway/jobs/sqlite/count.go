@@ -55,7 +55,7 @@ func (s *Store) oldest(ctx context.Context, c *jobs.Counts) error {
 		var at int64
 		err := s.reads.row(ctx, oldestQuery, []any{number, now}, &at)
 		if err == nil {
-			c.Oldest[p] = time.UnixMicro(at).UTC()
+			c.Oldest[p] = jobs.Moment(at)
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}

@@ -116,7 +116,7 @@ func (t *tx) insert(c *created) error {
 	var seq int64
 	err := t.row(`INSERT INTO jobs (id, tenant, model, priority, state, run_at, deadline, ttl, total, told, hook, key)
 		VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
-		[]any{s.ID, s.Tenant, s.Model, c.priority, s.RunAt.UnixMicro(), micro(s.Deadline), s.ResultTTL.Microseconds(), len(s.Items), 1 - hook, hook, key}, &seq)
+		[]any{s.ID, s.Tenant, s.Model, c.priority, jobs.Micros(s.RunAt), micro(s.Deadline), s.ResultTTL.Microseconds(), len(s.Items), 1 - hook, hook, key}, &seq)
 	if err != nil {
 		return err
 	}

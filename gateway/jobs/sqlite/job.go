@@ -77,9 +77,7 @@ func (r *row) job() (*jobs.Job, error) {
 			return nil, err
 		}
 	}
-	if r.runAt != j.RunAt.UnixMicro() {
-		j.RunAt = time.UnixMicro(r.runAt).UTC()
-	}
+	j.RunAt = jobs.Moved(j.RunAt, r.runAt)
 	if r.deadline == nil {
 		j.Deadline = time.Time{}
 	}
@@ -90,5 +88,5 @@ func stamp(t *int64) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
-	return time.UnixMicro(*t).UTC()
+	return jobs.Moment(*t)
 }

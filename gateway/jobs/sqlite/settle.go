@@ -116,8 +116,8 @@ func (t *tx) settle(h *held, o jobs.Outcome, state int, problem any, now int64) 
 			h.seq, state, now, h.done, h.bad, burn, problem)
 	}
 	again := int64(0)
-	if o.RunAt.After(time.UnixMicro(now)) {
-		again = o.RunAt.UnixMicro()
+	if o.RunAt.After(jobs.Moment(now)) {
+		again = jobs.Micros(o.RunAt)
 	}
 	return t.exec(`UPDATE jobs SET state = 0, lease_end = NULL, run_at = iif(?2 > 0, ?2, run_at), crashes = iif(done < ?3, 0, crashes), done = ?3, bad = ?4,
 		attempt = attempt + ?5, problem = coalesce(?6, problem) WHERE seq = ?1`, h.seq, again, h.done, h.bad, burn, problem)

@@ -119,7 +119,7 @@ func micro(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return t.UnixMicro()
+	return jobs.Micros(t)
 }
 
 func notFound(id string) error {
