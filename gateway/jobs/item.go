@@ -125,15 +125,7 @@ func notNow(err error) bool {
 
 // stay waits, and reports whether the attempt goes on.
 func (a *attempt) stay(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return !a.isClosed()
-	case <-a.closed:
-	case <-a.ctx.Done():
-	}
-	return false
+	return await(a.ctx, a.closed, d) && !a.isClosed()
 }
 
 // calm is the pause that the items of a job make together when one is turned away.

@@ -25,7 +25,7 @@ func (s *Service) Keep(ctx context.Context) {
 		}
 	})
 	wait.Go(func() {
-		for pause(ctx, sweepEvery/2+spread(sweepEvery)) {
+		for Pause(ctx, sweepEvery/2+spread(sweepEvery)) {
 			s.sweep(ctx)
 		}
 	})

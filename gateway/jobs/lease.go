@@ -95,7 +95,7 @@ func (a *attempt) settle() {
 			a.abandon("the end of a lease could not be written", err)
 			return
 		default:
-			pause(context.WithoutCancel(a.ctx), wait)
+			Pause(context.WithoutCancel(a.ctx), wait)
 		}
 	}
 }

@@ -117,16 +117,3 @@ func (s *Service) Events(ctx context.Context, tenant *string, id string, from in
 		}
 	}
 }
-
-// await waits for news, or for the time to look, and reports whether ctx is still alive.
-func await(ctx context.Context, news <-chan struct{}, look time.Duration) bool {
-	t := time.NewTimer(look)
-	defer t.Stop()
-	select {
-	case <-news:
-	case <-t.C:
-	case <-ctx.Done():
-		return false
-	}
-	return true
-}

@@ -69,7 +69,7 @@ func (s *Service) Work(ctx context.Context) {
 		default:
 			idle = min(idle*2, rarest)
 		}
-		s.rest(ctx, idle)
+		await(ctx, s.wake, idle)
 	}
 }
 
@@ -79,7 +79,7 @@ func (s *Service) listen(ctx context.Context, w Waker) {
 		begun := time.Now()
 		if w.Wake(ctx, sleep) {
 			s.woken()
-		} else if time.Since(begun) < sleep/2 && !pause(ctx, latest) { // it is closed
+		} else if time.Since(begun) < sleep/2 && !Pause(ctx, latest) { // it is closed
 			return
 		}
 	}
@@ -100,15 +100,4 @@ func (s *Service) lease(ctx context.Context, n int) ([]*Job, error) {
 		}
 	}
 	return list, err
-}
-
-// rest waits for the time to look again.
-func (s *Service) rest(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.wake:
-	case <-ctx.Done():
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"triton-gateway/gateway/jobs"
 )
 
 // Wake waits until a job has become due since the last Wake of this store, at most for the timeout, and tells whether that is so. It lets an idle worker sleep instead of
@@ -43,12 +45,7 @@ func (s *Store) listen(ctx context.Context) {
 		}
 		if err != nil {
 			last = ""
-			timer := time.NewTimer(listenAgain)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-			}
-			timer.Stop()
+			jobs.Pause(ctx, listenAgain)
 			continue
 		}
 		select {
