@@ -20,6 +20,7 @@ PACKAGES     ?= ./...
 # Arguments of `make run`: make run ARGS="--triton localhost:8001"
 ARGS         ?=
 MODELS       ?=
+UI           ?= e2e/ui
 
 .PHONY: help
 help: ## list the targets
@@ -35,7 +36,7 @@ build: deps ## install what the build needs, and build bin/triton-gateway
 	install -C -m 644 .cache/onnxruntime/libonnxruntime.so bin/libonnxruntime.so
 
 .PHONY: test
-test: build parts lint test-training ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
+test: build parts lint test-training test-ui ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
 	@echo '==> tests without cgo, OpenCV and real parts'
 	CGO_ENABLED=0 TRITON_GATEWAY_PARTS=off go test -count=1 -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@echo '==> all tests, with the race detector and real parts'
@@ -45,6 +46,11 @@ test: build parts lint test-training ## install what the tests need, and run all
 test-training: train-venv ## test the scripts that train the demo models
 	@echo '==> tests of the training scripts'
 	.cache/train/bin/python -m unittest discover -s training
+
+.PHONY: test-ui
+test-ui: build parts ## test the page in Chromium, with a real gateway and a real Triton (UI=e2e/ui/test_jobs.py for some)
+	@echo '==> tests of the page in Chromium'
+	TRITON_GATEWAY_REQUIRE_PARTS=1 .cache/ui/bin/python -B -m pytest $(UI)
 
 .PHONY: lint
 lint: deps ## go vet and gofmt
@@ -92,11 +98,12 @@ deps: ## install what the build needs: OpenCV's headers, ONNX Runtime
 	@$(INSTALL)/onnxruntime.sh
 
 .PHONY: parts
-parts: ## install what the tests need: Triton and its clients, Redis, Chromium, nginx, moto, Prometheus
+parts: ## install what the tests need: Triton and its clients, Redis, Chromium and Playwright, nginx, moto, Prometheus
 	@$(INSTALL)/packages.sh test
 	@$(INSTALL)/venv.sh triton requirements/triton.txt
 	@$(INSTALL)/venv.sh tritonclient requirements/tritonclient.txt
 	@$(INSTALL)/venv.sh moto requirements/moto.txt
+	@$(INSTALL)/venv.sh ui requirements/ui.txt
 	@$(INSTALL)/nginx.sh
 	@$(INSTALL)/prometheus.sh
 
