@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
 )
 
 // listener is a webhook that answers as the test says.
@@ -110,24 +111,6 @@ func TestWebhookIsToldAndSigned(t *testing.T) {
 	}
 }
 
-// clock is a time that the test sets.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // TestWebhookIsTriedAgain: at longer and longer times, for a day. A redirect is not followed.
 func TestWebhookIsTriedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -141,12 +124,12 @@ func TestWebhookIsTriedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := listen(t, c.status...)
-			at := &clock{now: time.Now()}
+			at := jobstest.NewClock()
 			r := newRig(t, l.reach, func(d *jobs.Deps) { d.Now = at.Now })
 			j := r.ended(l.URL + "/hook")
 			for range 600 {
 				r.TellAll(t.Context())
-				at.pass(time.Second)
+				at.Advance(time.Second)
 			}
 			got, err := r.Get(t.Context(), nil, j.ID)
 			if err != nil || got.Told != c.by || l.calls() != c.want {
@@ -163,7 +146,7 @@ func TestWebhookIsTriedAgain(t *testing.T) {
 
 func TestWebhookIsGivenUpAfterADay(t *testing.T) {
 	l := listen(t, slices.Repeat([]int{503}, 1000)...)
-	at := &clock{now: time.Now()}
+	at := jobstest.NewClock()
 	r := newRig(t, l.reach, func(d *jobs.Deps) { d.Now = at.Now })
 	j := r.ended(l.URL)
 	hours := 0
@@ -173,7 +156,7 @@ func TestWebhookIsGivenUpAfterADay(t *testing.T) {
 		}
 		for range 60 {
 			r.TellAll(t.Context())
-			at.pass(time.Minute)
+			at.Advance(time.Minute)
 			for len(l.heard) > 0 {
 				<-l.heard
 			}
@@ -189,17 +172,17 @@ func TestWebhookIsGivenUpAfterADay(t *testing.T) {
 // TestWebhookOfAnotherProcess: a process leaves a job that ended elsewhere to that one for a while.
 func TestWebhookOfAnotherProcess(t *testing.T) {
 	l := listen(t)
-	at := &clock{now: time.Now()}
+	at := jobstest.NewClock()
 	r := newRig(t, l.reach, func(d *jobs.Deps) { d.Now = at.Now })
 	other := jobs.New(jobs.Deps{Store: r.store, Now: at.Now, Webhook: r.Webhook})
 	r.ended(l.URL)
 	other.TellAll(t.Context())
-	at.pass(4 * time.Second)
+	at.Advance(4 * time.Second)
 	other.TellAll(t.Context())
 	if l.calls() != 0 {
 		t.Error("told at once by a stranger")
 	}
-	at.pass(7 * time.Second)
+	at.Advance(7 * time.Second)
 	other.TellAll(t.Context())
 	r.TellAll(t.Context())
 	if l.calls() != 1 {
@@ -210,7 +193,7 @@ func TestWebhookOfAnotherProcess(t *testing.T) {
 // TestWebhookNotAtPrivateAddress: a name that was public when the job was handed in and is private when it is called, or was never checked.
 func TestWebhookNotAtPrivateAddress(t *testing.T) {
 	l := listen(t)
-	at := &clock{now: time.Now()}
+	at := jobstest.NewClock()
 	r := newRig(t, l.reach, func(d *jobs.Deps) { d.Now = at.Now })
 	j := r.ended(l.URL)
 	strict := jobs.New(jobs.Deps{Store: r.store, Now: at.Now, Webhook: jobs.Webhook{Secret: []byte("s"), Ports: r.Webhook.Ports}})
@@ -218,7 +201,7 @@ func TestWebhookNotAtPrivateAddress(t *testing.T) {
 	for range 20 {
 		strict.TellAll(t.Context())
 		shut.TellAll(t.Context())
-		at.pass(time.Second)
+		at.Advance(time.Second)
 	}
 	if got, _ := r.Get(t.Context(), nil, j.ID); l.calls() != 0 || got.Told {
 		t.Errorf("called %d times", l.calls())
