@@ -34,7 +34,7 @@ def test_trouble_is_found(page, troubles):
 
 def test_a_miss_of_the_digest_is_no_trouble(page, gateway, troubles):
     page.goto("/")
-    for path, left in (("/v1/models/shapes/results/0000", 0), ("/v1/models/none", 1)):
+    for path, left in (("/v1/models/shapes/results/" + "0" * 64, 0), ("/v1/models/none", 1)):
         with page.expect_console_message(lambda m: "404" in m.text):
             page.evaluate("path => fetch(path).then(r => r.status)", path)
         assert len(troubles.left()) == left, troubles.all
