@@ -21,7 +21,7 @@ type golden struct {
 	}
 }
 
-var imageModels = []string{"shapes", "shapes-detector", "digits"}
+var imageModels = []string{"shapes", "shapes-detector", "shapes-slow", "digits"}
 
 func readGolden(t *testing.T, model string) golden {
 	t.Helper()
