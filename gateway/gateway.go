@@ -108,7 +108,8 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
 	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads))
 	g.kserve = kserve.New(kserve.Deps{
-		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Codes: kserveCodes, Observe: counts.call, Trace: counts.trace,
+		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
+		Trace:   counts.trace,
 		Version: build.Version, Log: log,
 		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs},
 	})
@@ -118,7 +119,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	g.force = workforce{service: service, works: c.Roles.Jobs}
 	g.server = newServer(serverDeps{
-		Runner: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c, work.Check),
+		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c, work.Check),
 		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})

@@ -53,6 +53,7 @@ func (s *Server) ServeGRPC(l net.Listener, admin bool) error {
 		CallWindow: callWindow, ConnWindow: connWindow,
 		Hello: connectWithin, Pings: quietPings,
 		Early:  f.early,
+		Glance: f.glance,
 		Buffer: func(n int) h2.Buffer { return s.buffers.get(n) },
 		Log:    s.Log,
 	}, f.serve)

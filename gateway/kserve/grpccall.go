@@ -194,7 +194,7 @@ func (s *callStream) end(st *status.Status) {
 		_ = s.call.End(nil, onWire(s.trailer))
 		return
 	}
-	_ = s.call.End(&h2.Status{Code: uint32(st.Code()), Message: st.Message()}, onWire(s.trailer))
+	_ = s.call.End(wireStatus(st), onWire(s.trailer))
 }
 
 // onWire puts metadata on the wire.

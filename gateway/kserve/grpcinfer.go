@@ -11,8 +11,8 @@ import (
 	"triton-gateway/gateway/backend"
 )
 
-// modelInfer is the call ModelInfer. gRPC tells the model in the message, not in the header, so a full gateway can refuse a call only once it has been
-// read; what the clients of one connection can make it read at a time is bounded by Limits.Streams and by flow control.
+// modelInfer is the call ModelInfer on the admin listener. gRPC tells the model in the message, not in the header, so a full gateway refuses a call here once
+// it has been read; [front.glance] sees it sooner.
 func (c *calls) modelInfer(stream grpc.ServerStream) error {
 	start := time.Now()
 	m := newInferMessage(c.Limits.Inputs)

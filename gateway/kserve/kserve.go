@@ -60,6 +60,8 @@ type Deps struct {
 	Runner  Runner
 	Models  Models
 	Backend backend.Backend // for what is optional: statistics, loading, streams
+	// Full is the error that Runner.Admit would give now, without taking a place; it does not wait. nil: calls are asked about only when they have come whole.
+	Full func(ctx context.Context, model, version string, body int64) error
 	// Codes is the gateway's one table of failures. text is public.
 	Codes func(err error) (code Code, text string, retryAfter time.Duration)
 	// Observe counts a call when it has ended; method is the RPC's name, such as ModelInfer, and model is one that exists, or "". May be nil.

@@ -34,31 +34,52 @@ type Admission struct {
 // Errors: Busy queue_full with RetryAfter, TooLarge body_too_large, NotFound, Unavailable where the model is not ready, Timeout where the
 // backend says so.
 func (a *Admission) Admit(ctx context.Context, model, version string, body int64) (release func(), err error) {
-	m, err := a.Models.Lookup(model)
+	l, name, body, err := a.door(ctx, model, version, body)
 	if err != nil {
 		return nil, err
 	}
+	return l.enter(ctx, a, name, body)
+}
+
+// Full is the error that Admit would give now, and takes no place: for a caller that has seen the beginning of a body, and is to read the rest only if there
+// is a use for it. Such a caller asks Admit later all the same.
+func (a *Admission) Full(ctx context.Context, model, version string, body int64) error {
+	l, name, body, err := a.door(ctx, model, version, body)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.full(ctx, a, name, body)
+}
+
+// door is the lane that a call would enter, with the model's own name and the bytes that its body counts for.
+func (a *Admission) door(ctx context.Context, model, version string, body int64) (*lane, string, int64, error) {
+	m, err := a.Models.Lookup(model)
+	if err != nil {
+		return nil, "", 0, err
+	}
 	v, err := m.Resolve(version)
 	if err != nil {
-		return nil, err
+		return nil, "", 0, err
 	}
 	if body < 0 {
 		body = a.Unknown
 	}
 	if body > a.Bytes {
-		return nil, fault.New(fault.TooLarge, "body_too_large", "the body is larger than all bodies of one model may be together, %d bytes; send less, or raise limits.model_bytes", a.Bytes).
+		return nil, "", 0, fault.New(fault.TooLarge, "body_too_large", "the body is larger than all bodies of one model may be together, %d bytes; send less, or raise limits.model_bytes", a.Bytes).
 			At("body", "too large")
 	}
 	if g, ok := a.Backend.(backend.Gate); ok {
 		if err := g.Full(ctx, m.Name, v.Number); err != nil && fault.KindOf(err) != fault.Unavailable {
-			return nil, err
+			return nil, "", 0, err
 		}
 	}
 	l, ok := a.lanes.Load(m.Name)
 	if !ok {
 		l, _ = a.lanes.LoadOrStore(m.Name, &lane{})
 	}
-	return l.(*lane).enter(ctx, a, m.Name, body)
+	return l.(*lane), m.Name, body, nil
 }
 
 // Load is what one model's calls are at one moment.
@@ -100,21 +121,30 @@ type lane struct {
 	beside  float64       // smoothed number of calls under way when those that ended came, themselves included
 }
 
-func (l *lane) enter(ctx context.Context, a *Admission, model string, body int64) (func(), error) {
-	start, left := time.Now(), a.Timeout
+// full is why a call cannot come in now. It needs mu.
+func (l *lane) full(ctx context.Context, a *Admission, model string, body int64) error {
+	left := a.Timeout
 	if deadline, limited := ctx.Deadline(); limited {
-		left = max(deadline.Sub(start), 0)
+		left = max(time.Until(deadline), 0)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	switch expected := l.expected(a.Parallel); {
 	case l.running >= a.Items:
-		return nil, l.busy(l.retryAfter(), "%d calls of model %q are at work or wait already; come again later or raise limits.model_items", l.running, model)
+		return l.busy(l.retryAfter(), "%d calls of model %q are at work or wait already; come again later or raise limits.model_items", l.running, model)
 	case body > a.Bytes-l.bytes:
-		return nil, l.busy(l.retryAfter(), "the calls of model %q that are at work hold %d bytes already; come again later or raise limits.model_bytes", model, l.bytes)
+		return l.busy(l.retryAfter(), "the calls of model %q that are at work hold %d bytes already; come again later or raise limits.model_bytes", model, l.bytes)
 	case l.running > 0 && l.ended >= learning && expected > left:
-		return nil, l.busy(min(expected-left, longest), "%d calls of model %q are at work or wait already: this one would take about %v, and %v are left; come again later or allow more time",
+		return l.busy(min(expected-left, longest), "%d calls of model %q are at work or wait already: this one would take about %v, and %v are left; come again later or allow more time",
 			l.running, model, rounded(expected), rounded(left))
+	}
+	return nil
+}
+
+func (l *lane) enter(ctx context.Context, a *Admission, model string, body int64) (func(), error) {
+	start := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.full(ctx, a, model, body); err != nil {
+		return nil, err
 	}
 	l.running++
 	l.bytes += body

@@ -285,3 +285,25 @@ func BenchmarkAdmit(b *testing.B) {
 		}
 	})
 }
+
+func TestFullTakesNoPlace(t *testing.T) {
+	a := newAdmission()
+	for range 10 {
+		if err := a.Full(t.Context(), "rows", "", 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		mustAdmit(t, a, 100)
+	}
+	refused(t, a.Full(t.Context(), "rows", "", 1), fault.Busy, "queue_full", "limits.model_items", "4 calls")
+	refused(t, a.Full(t.Context(), "pictures", "", 1001), fault.TooLarge, "body_too_large")
+	if err := a.Full(t.Context(), "none", "", 1); fault.KindOf(err) != fault.NotFound {
+		t.Error(err)
+	}
+	for _, l := range a.Loads() {
+		if l.Model == "rows" && (l.Calls != 4 || l.Bytes != 400 || l.Refused != 1) || l.Model == "pictures" && l.Calls != 0 {
+			t.Errorf("load %+v", l)
+		}
+	}
+}

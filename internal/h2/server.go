@@ -31,6 +31,12 @@ type ServerOptions struct {
 	// Early says of which methods the handler starts at the headers of a call, as it may answer before there is a message. nil: of none.
 	// The others' handlers start when the first message has come whole, or the client has sent all.
 	Early func(method string) bool
+	// Glance sees the beginning of a call's first message, which has size bytes, when it is longer than GlanceFrom and its handler has not begun: a call that
+	// would be turned away for it ends then, with the status and the trailer, and the rest is not read. It is called while the connection is read, so it must
+	// not wait. first is valid until it returns, and is as long as what has come. A compressed message is not looked at. nil: none is.
+	Glance func(call *ServerCall, first []byte, size int) (*Status, []Field)
+	// GlanceFrom is in bytes. 0: 65,536, which a client may send before it hears from the server anyway.
+	GlanceFrom int
 	// Buffer gives memory of n bytes for a message, or for the first part of a long one; it need not be cleared. nil: of the heap.
 	Buffer func(n int) Buffer
 	// Log gets what no call can be told: panics. nil: nobody.
@@ -69,6 +75,9 @@ func (o ServerOptions) filled() ServerOptions {
 	}
 	if o.Early == nil {
 		o.Early = func(string) bool { return false }
+	}
+	if o.GlanceFrom <= 0 {
+		o.GlanceFrom = 1 << 16
 	}
 	if o.Buffer == nil {
 		o.Buffer = func(n int) Buffer { return make(heapBuffer, n) }

@@ -43,7 +43,9 @@ type ServerCall struct {
 	backlog    []byte // DATA behind the queue
 	coming     assembly
 	refused    *Status // what is wrong with the client's messages
+	parting    []Field // goes with refused
 
+	glanced  bool // Glance has been asked, or is not to be; only who leads looks at it
 	answered bool // the headers are written; only who sends looks at it
 }
 

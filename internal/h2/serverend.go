@@ -44,11 +44,11 @@ func (c *ServerCall) End(status *Status, trailer []Field) error {
 }
 
 // refuse ends a call that has no handler. The caller has mu.
-func (c *serverConn) refuse(call *ServerCall, status *Status) {
+func (c *serverConn) refuse(call *ServerCall, status *Status, trailer []Field) {
 	c.drop(call)
 	call.cancel()
 	c.answers++
-	c.endings = append(c.endings, ending{id: call.id, bare: true, http: "200", content: call.content, status: status, reset: !call.clientDone})
+	c.endings = append(c.endings, ending{id: call.id, bare: true, http: "200", content: call.content, status: status, trailer: trailer, reset: !call.clientDone})
 }
 
 // object ends what has not even become a call.

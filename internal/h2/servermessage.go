@@ -129,6 +129,12 @@ func (c *serverConn) readMessages(call *ServerCall, n int) (left int, err error)
 // fillMessage reads at most one message to where it belongs.
 func (c *serverConn) fillMessage(call *ServerCall, n int) (left int, err error) {
 	left, whole, refused, err := call.coming.take(&c.in, n, c.options)
+	var parting []Field
+	if whole {
+		call.glanced = true // what comes later is not the first
+	} else if refused == nil && err == nil {
+		refused, parting = c.glance(call)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.filling = nil
@@ -136,11 +142,24 @@ func (c *serverConn) fillMessage(call *ServerCall, n int) (left int, err error) 
 	case call.gone || err != nil:
 		call.coming.drop()
 	case refused != nil:
-		call.refused = refused
+		call.refused, call.parting = refused, parting
 	case whole:
 		call.queue = append(call.queue, call.coming.done())
 	}
 	return left, err
+}
+
+// glanceAt is how much of a message has to be there for Glance: gRPC puts what a request is about first.
+const glanceAt = 1 << 10
+
+// glance asks whether the rest of a long first message is worth reading. Only who leads calls it.
+func (c *serverConn) glance(call *ServerCall) (*Status, []Field) {
+	m := &call.coming
+	if call.glanced || c.options.Glance == nil || call.early || m.size <= c.options.GlanceFrom || m.had < prefixSize+glanceAt || m.prefix[0] != 0 {
+		return nil, nil
+	}
+	call.glanced = true
+	return c.options.Glance(call, m.body.Bytes()[:m.had-prefixSize], m.size)
 }
 
 // putAside keeps what comes after more messages than are made ready.

@@ -181,7 +181,7 @@ func (c *serverConn) start(call *ServerCall) (more bool) {
 	switch {
 	case call.begun:
 	case call.refused != nil:
-		c.refuse(call, call.refused)
+		c.refuse(call, call.refused, call.parting)
 		return true
 	case call.early || len(call.queue) > 0 || call.clientDone:
 		call.begun = true
