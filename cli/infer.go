@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -14,7 +16,8 @@ type inferCmd struct {
 	File  string `arg:"" help:"A JPEG, PNG or WebP picture, or a JSON file with row, rows, image or images; - for standard input."`
 	Model string `short:"m" required:"" help:"The model's name."`
 	inferOptions
-	URL string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
+	Upload bool   `help:"Send the picture at once. Without it, the gateway is asked for the answer by the picture's SHA-256 first, and gets the picture if it does not know it."`
+	URL    string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
 }
 
 // Run prints the answer as indented JSON.
@@ -28,11 +31,7 @@ func (c *inferCmd) Run(ctx context.Context, e *Env) error {
 		return err
 	}
 	defer gw.close()
-	contentType := "application/octet-stream" // the gateway looks at the bytes
-	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
-		contentType = "application/json"
-	}
-	answer, _, err := gw.call(ctx, "POST", "/v1/models/"+url.PathEscape(c.Model)+"/infer?"+c.query().Encode(), contentType, bytes.NewReader(data))
+	answer, err := c.ask(ctx, gw, data)
 	if err != nil {
 		return err
 	}
@@ -42,6 +41,29 @@ func (c *inferCmd) Run(ctx context.Context, e *Env) error {
 	}
 	fmt.Fprintln(e.Out, indented.String())
 	return nil
+}
+
+// ask sends a JSON file, and a picture if the gateway does not know the answer by its digest.
+func (c *inferCmd) ask(ctx context.Context, gw *remote, data []byte) ([]byte, error) {
+	model, query := "/v1/models/"+url.PathEscape(c.Model), "?"+c.query().Encode()
+	contentType := "application/octet-stream" // the gateway looks at the bytes
+	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
+		contentType = "application/json"
+	} else if !c.Upload && !c.NoCache {
+		answer, _, err := gw.call(ctx, "GET", fmt.Sprintf("%s/results/%x%s", model, sha256.Sum256(data), query), "", nil)
+		if err == nil || !unknown(err) {
+			return answer, err
+		}
+	}
+	answer, _, err := gw.call(ctx, "POST", model+"/infer"+query, contentType, bytes.NewReader(data))
+	return answer, err
+}
+
+// unknown says whether the picture has to be sent: its answer is not stored, or what stands before the gateway, or an older one, does not let such questions
+// through. What the gateway itself finds wrong, such as the model's name, would be wrong with the picture too.
+func unknown(err error) bool {
+	var r *refused
+	return errors.As(err, &r) && (r.code == "result_not_cached" || r.code == "not_found" || r.code == "")
 }
 
 func readInput(file string) ([]byte, error) {

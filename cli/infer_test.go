@@ -12,17 +12,22 @@ import (
 )
 
 // asked is what the server of a test got.
-type asked struct{ query, kind, body string }
+type asked struct{ method, path, query, kind, body string }
 
-// ask runs infer on a file with this content against a server that refuses top_k=0 and takes everything else.
+// ask runs infer on a file with this content against a server that knows no answer, refuses top_k=0 and takes everything else that is sent.
 func ask(t *testing.T, content string, args ...string) (got []asked, out string, code int) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got = append(got, asked{r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)})
+		got = append(got, asked{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)})
 		if r.URL.Query().Get("top_k") == "0" {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `{"code":"invalid_request","detail":"top_k is at least 1","errors":[{"location":"query.top_k","message":"is 0"}]}`)
+			return
+		}
+		if r.Method == "GET" {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"code":"result_not_cached","detail":"send the picture"}`)
 			return
 		}
 		_, _ = io.WriteString(w, `{"model":"m"}`)
@@ -42,8 +47,8 @@ func TestOptionsReachTheServer(t *testing.T) {
 		"": "", "--top-k 0": "top_k=0", "--top-k 3": "top_k=3", "--max-detections 0": "max_detections=0", "--confidence 0 --iou 0.5": "confidence=0&iou=0.5",
 		"--classes a --classes b --no-cache": "cache=no-cache&classes=a%2Cb", "--model-version 2": "version=2",
 	} {
-		got, out, code := ask(t, "\x89PNG", strings.Fields(args)...)
-		if len(got) != 1 || got[0].query != want || got[0].kind != "application/octet-stream" {
+		got, out, code := ask(t, "\x89PNG", append(strings.Fields(args), "--upload")...)
+		if len(got) != 1 || got[0].method != "POST" || got[0].path != "/v1/models/m/infer" || got[0].query != want || got[0].kind != "application/octet-stream" {
 			t.Errorf("%s: %+v, %s", args, got, out)
 		}
 		if refused := args == "--top-k 0"; refused != (code == 1) || refused && !strings.Contains(out, "query.top_k: is 0") {

@@ -92,17 +92,25 @@ func (r *remote) call(ctx context.Context, method, path, contentType string, bod
 	return data, resp.Header, nil
 }
 
+// refused is an answer that is no success.
+type refused struct {
+	code string // of the problem document; "": there is none, so it may not be the gateway that refuses
+	text string
+}
+
+func (r *refused) Error() string { return r.text }
+
 func problem(resp *http.Response, data []byte) error {
 	var p struct {
 		Code, Detail string
 		Errors       []struct{ Location, Message string }
 	}
 	if json.Unmarshal(data, &p) != nil || p.Code == "" {
-		return fmt.Errorf("%s", resp.Status)
+		return &refused{text: resp.Status}
 	}
 	text := fmt.Sprintf("%s (%d): %s", p.Code, resp.StatusCode, p.Detail)
 	for _, f := range p.Errors {
 		text += fmt.Sprintf("\n  %s: %s", f.Location, f.Message)
 	}
-	return errors.New(text)
+	return &refused{p.Code, text}
 }
