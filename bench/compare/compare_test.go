@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"image/jpeg"
 	"os"
 	"strings"
@@ -94,5 +96,35 @@ func TestTableHasTheRatioToThePeer(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+}
+
+// What is asked for by digest is the SHA-256 of exactly what the other targets are sent.
+func TestADigestIsAskedForWithoutTheBytes(t *testing.T) {
+	p := picture{"small", []byte("no picture"), 0}
+	message, _ := (&target{address: "localhost:1", path: "/results/%s?top_k=1", asks: true}).message(p)
+	want := fmt.Sprintf("GET /results/%x?top_k=1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n", sha256.Sum256(p.data))
+	if string(message) != want {
+		t.Errorf("%q, not %q", message, want)
+	}
+}
+
+func TestDigestsHaveATableOfTheirOwn(t *testing.T) {
+	p := picture{name: "12MP", data: make([]byte, 10)}
+	rows := []row{{p, "hit", peerName, figure{rate: 1}}, {p, "digest", peerName, figure{rate: 100, cpu: 10 * time.Millisecond}}, {p, "digest", byDigest, figure{rate: 12345, cpu: 55_500}}}
+	out := t.TempDir() + "/table.md"
+	if err := writeTable(settings{out: out}, rows, nil); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, section, ok := strings.Cut(string(text), "## By digest")
+	if !ok || strings.Contains(head, byDigest) || !strings.Contains(section, "| gateway, by digest | 55.5 us | 12345 | 123.5 |") || strings.Contains(section, "Server time") {
+		t.Errorf("%s", text)
+	}
+	if digestTable(rows[:1]) != "" {
+		t.Error("a table of nothing")
 	}
 }

@@ -90,8 +90,9 @@ func (f *field) gateway(ctx context.Context, s settings, decode, redis string, k
 	f.targets = append(f.targets,
 		&target{name: name + ", form", address: address, path: path, pid: cmd.Process.Pid, kinds: kinds, caches: true})
 	if decode == "exact" && redis == "" {
-		f.targets = append(f.targets,
-			&target{name: name + ", raw body", address: address, path: path, raw: true, pid: cmd.Process.Pid, kinds: []string{"hit"}, caches: true})
+		body := &target{name: name + ", raw body", address: address, path: path, raw: true, pid: cmd.Process.Pid, kinds: []string{"hit"}, caches: true}
+		f.targets = append(f.targets, body, &target{name: byDigest, address: address, path: "/v1/models/" + model + "/results/%s", asks: true, fills: body,
+			pid: cmd.Process.Pid, kinds: []string{"digest"}, caches: true})
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func (f *field) peer(ctx context.Context, s settings, redis string) error {
 	if err := f.start(ctx, cmd, "http://"+address+"/healthz"); err != nil {
 		return err
 	}
-	f.targets = append(f.targets, &target{name: peerName, address: address, path: "/infer", pid: cmd.Process.Pid, kinds: []string{"hit", "miss"}, caches: true})
+	f.targets = append(f.targets, &target{name: peerName, address: address, path: "/infer", pid: cmd.Process.Pid, kinds: []string{"hit", "miss", "digest"}, caches: true})
 	return nil
 }
 
@@ -155,7 +156,8 @@ func (f *field) limits(ctx context.Context) error {
 	if err := f.start(ctx, cmd, "http://"+address+"/"); err != nil {
 		return err
 	}
-	f.targets = append(f.targets, &target{name: "limit: Gin, read, SHA-256", address: address, path: "/infer", raw: true, pid: cmd.Process.Pid, kinds: []string{"hit"}})
+	f.targets = append(f.targets, &target{name: "limit: Gin, read, SHA-256", address: address, path: "/infer", raw: true, pid: cmd.Process.Pid, kinds: []string{"hit"}},
+		&target{name: "limit: Gin, no body", address: address, path: "/", asks: true, pid: cmd.Process.Pid, kinds: []string{"digest"}})
 	return nil
 }
 

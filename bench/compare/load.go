@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -29,8 +30,8 @@ var serial atomic.Uint64
 func measure(ctx context.Context, t *target, p picture, kind string, connections int, duration time.Duration) (figure, error) {
 	ctx, cancel := context.WithTimeout(ctx, duration+30*time.Second)
 	defer cancel()
-	if kind == "hit" { // so that it is one
-		if _, err := sendFor(ctx, t, p, false, time.Now()); err != nil {
+	if kind != "miss" { // so that it is none
+		if _, err := sendFor(ctx, cmp.Or(t.fills, t), p, false, time.Now()); err != nil {
 			return figure{}, err
 		}
 	}

@@ -22,6 +22,7 @@ type settings struct {
 	duration    time.Duration
 	connections int
 	only        string
+	kinds       string
 	out         string
 	gateway     string
 	python      string
@@ -33,6 +34,7 @@ func main() {
 	flag.DurationVar(&s.duration, "duration", 3*time.Second, "how long one measurement takes")
 	flag.IntVar(&s.connections, "connections", 8, "connections of the load generator, each with one request at a time")
 	flag.StringVar(&s.only, "pictures", "", "only pictures whose name holds this")
+	flag.StringVar(&s.kinds, "kinds", "hit,miss,digest", "what to measure: hits with the picture sent, misses, hits asked for by digest")
 	flag.StringVar(&s.out, "out", "bench/RESULTS.md", "where the table goes")
 	flag.StringVar(&s.gateway, "gateway", "bin/triton-gateway", "the gateway's program")
 	flag.StringVar(&s.python, "python", ".cache/bench/bin/python", "the Python that has the peer's packages")
@@ -58,7 +60,7 @@ func run(ctx context.Context, s settings) error {
 	var rows []row
 	pictures = slices.DeleteFunc(pictures, func(p picture) bool { return !strings.Contains(p.name, s.only) })
 	for _, p := range pictures {
-		for _, kind := range []string{"hit", "miss"} {
+		for _, kind := range strings.Split(s.kinds, ",") {
 			measured, err := measureAll(ctx, s, field, p, kind)
 			if err != nil {
 				return err
@@ -66,12 +68,17 @@ func run(ctx context.Context, s settings) error {
 			rows = append(rows, measured...)
 		}
 	}
-	bare, err := bareTriton(ctx, field)
-	if err != nil {
-		return err
+	if strings.Contains(s.kinds, "miss") {
+		bare, err := bareTriton(ctx, field)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, bare)
 	}
-	rows = append(rows, bare)
 	var hits []string
+	if !strings.Contains(s.kinds, "hit") {
+		return writeTable(s, rows, hits)
+	}
 	for _, t := range field.targets {
 		if !strings.HasPrefix(t.name, "gateway, decode: exact") {
 			continue
