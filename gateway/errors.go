@@ -62,13 +62,13 @@ var table = [...]codes{
 	fault.Draining:         {http.StatusServiceUnavailable, http.StatusServiceUnavailable, grpcUnavailable},
 }
 
-// codesOf gives the codes. Input that was understood as a request but cannot be used as a picture or a row is 422, not 400, under /v1.
+// codesOf gives the codes. A request that was understood, but whose picture or row cannot be used, is 422, not 400, under /v1.
 func codesOf(f *fault.Error) codes {
 	if int(f.Kind) >= len(table) {
 		return table[fault.Internal]
 	}
 	c := table[f.Kind]
-	if f.Kind == fault.Invalid && (f.Code == "invalid_image" || f.Code == "invalid_row") {
+	if f.Kind == fault.Invalid && (f.Code == "invalid_image" || f.Code == "invalid_row" || f.Code == "no_preview") {
 		c.rest = http.StatusUnprocessableEntity
 	}
 	if f.Code == "job_store_full" {

@@ -101,6 +101,7 @@ func describeByHand(doc *huma.OpenAPI) {
 	explain.Responses = map[string]*huma.Response{"200": {Description: "The target", Content: map[string]*huma.MediaType{typeJSON: {Schema: schema(explainView{})}}}}
 	explain.RequestBody.Required = false
 	add(doc, explain, problemSchema, 400, 404, 413, 415, 429, 503)
+	describePreview(doc, schema, problemSchema)
 	describeJobs(doc, schema, problemSchema)
 	health(doc, schema, problemSchema)
 	oneErrorSchema(doc, problemSchema)

@@ -17,6 +17,7 @@ import (
 // serverDeps is what the HTTP side is made of. All fields are needed.
 type serverDeps struct {
 	Runner  runner
+	Preview previewer
 	Models  modelSource
 	Admin   administrator
 	KServe  protocol
@@ -54,6 +55,7 @@ type administrator interface {
 // server is the HTTP side: it turns requests into calls of the pipeline, and faults into problem documents.
 type server struct {
 	runner   runner
+	preview  previewer
 	models   modelSource
 	admin    administrator
 	kserve   protocol
@@ -72,6 +74,7 @@ type server struct {
 func newServer(d serverDeps) *server {
 	return &server{
 		runner:  d.Runner,
+		preview: d.Preview,
 		models:  d.Models,
 		admin:   d.Admin,
 		kserve:  d.KServe,
@@ -130,6 +133,8 @@ func (s *server) publicRoutes() *gin.Engine {
 	e.GET("/v1/models/:model/infer", s.handle(s.inferRow))
 	e.POST("/v1/models/:model/versions/:version/infer", s.handle(s.infer))
 	e.GET("/v1/models/:model/versions/:version/infer", s.handle(s.inferRow))
+	e.POST("/v1/models/:model/preview", s.handle(s.show))
+	e.POST("/v1/models/:model/versions/:version/preview", s.handle(s.show))
 	e.GET("/v1/models/:model/results/:sha256", s.handle(s.byDigest))
 	e.GET("/v1/models/:model/samples/:file", s.handle(s.sample))
 	e.POST("/v1/routes/:model/explain", s.handle(s.explain))

@@ -39,6 +39,7 @@ type Pipeline struct {
 	steps    []step // of an item that becomes a document
 	digest   []step // of a look-up by digest
 	passing  []step // of tensors that are passed on as they are
+	seeing   []step // of a preview
 	began    time.Time
 	compiled sync.Map // model name -> *compiled; replaced when the catalog's snapshot of the model changes
 }
@@ -59,6 +60,7 @@ func New(parts Parts) *Pipeline {
 		),
 	}
 	p.digest = append(p.steps[:3:3], step{inner: true, run: p.stored})
+	p.seeing = []step{p.steps[0], p.steps[1], {stage: Preprocess, run: p.preprocess}, {inner: true, run: p.draw}}
 	p.passing = []step{
 		{stage: Accept, run: p.known},
 		{stage: Route, run: p.direct},
