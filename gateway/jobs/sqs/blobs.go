@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"triton-gateway/gateway/jobs"
 	"triton-gateway/internal/fault"
 )
 
@@ -54,7 +55,7 @@ func (s *Store) Put(ctx context.Context, digest string, data []byte) error {
 func (s *Store) put(ctx context.Context, digest string, data []byte) error {
 	now := s.now()
 	w := write{key: metaKey(digest), values: item{
-		":put": number(micros(now)), ":due": number(micros(now.Add(unnamed))), ":w": text(kept), ":size": number(int64(len(data))), ":ready": truth(true),
+		":put": number(jobs.Micros(now)), ":due": number(jobs.Micros(now.Add(unnamed))), ":w": text(kept), ":size": number(int64(len(data))), ":ready": truth(true),
 	}}
 	const touch = "SET #put = :put, #due = :due, #w = :w, #size = :size"
 	if len(data) <= small {
@@ -124,7 +125,7 @@ func (s *Store) hold(ctx context.Context, id string, digests []string) error {
 	list := make([]ddb.WriteRequest, 0, len(digests))
 	for _, d := range digests {
 		i := key("b#"+d, refSort+id)
-		i["at"] = number(micros(s.now()))
+		i["at"] = number(jobs.Micros(s.now()))
 		list = append(list, ddb.WriteRequest{PutRequest: &ddb.PutRequest{Item: i}})
 	}
 	return s.batch(ctx, list)
@@ -141,7 +142,7 @@ func (s *Store) letGo(ctx context.Context, id string, digests []string) error {
 	}
 	return each(ctx, len(digests), func(ctx context.Context, n int) error {
 		m, refs, err := s.named(ctx, digests[n])
-		if err != nil || m.digest == "" || len(refs) > 0 || m.put+spare.Microseconds() > micros(s.now()) {
+		if err != nil || m.digest == "" || len(refs) > 0 || m.put+spare.Microseconds() > jobs.Micros(s.now()) {
 			return err
 		}
 		return s.forget(ctx, m)

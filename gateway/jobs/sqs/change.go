@@ -85,7 +85,7 @@ func (s *Store) retry(ctx context.Context, r *record, e *edits, now time.Time) e
 	}
 	r.RunAt = now
 	e.set("st", text(string(jobs.Queued)))
-	e.set("run", number(micros(now)))
+	e.set("run", number(jobs.Micros(now)))
 	e.set("att", number(0))
 	e.set("cr", number(0))
 	e.set("can", truth(false))

@@ -85,7 +85,7 @@ func tally(c *jobs.Counts, i item, now time.Time) {
 		return
 	}
 	c.Jobs[p][state]++
-	if at := moment(max(run, 0)); state == jobs.Queued && !at.After(now) {
+	if at := jobs.Moment(max(run, 0)); state == jobs.Queued && !at.After(now) {
 		if oldest, ok := c.Oldest[p]; !ok || at.Before(oldest) {
 			c.Oldest[p] = at
 		}

@@ -88,7 +88,7 @@ func (s *Store) fresh(spec *jobs.Spec) (*record, item, error) {
 	i := jobKey(spec.ID)
 	for name, v := range map[string]ddb.AttributeValue{
 		"spec": text(string(plain)), "st": text(string(jobs.Queued)), "p": text(string(spec.Priority)), "t": text(spec.Tenant), "m": text(spec.Model),
-		"run": number(micros(spec.RunAt)), "dl": number(micros(spec.Deadline)), "total": number(int64(len(spec.Items))), "done": number(0), "bad": number(0),
+		"run": number(jobs.Micros(spec.RunAt)), "dl": number(jobs.Micros(spec.Deadline)), "total": number(int64(len(spec.Items))), "done": number(0), "bad": number(0),
 		"att": number(0), "cr": number(0), "fence": number(0), "gen": number(0), "end": number(0), "can": truth(false), "told": truth(spec.Webhook == ""),
 		"msg": text(r.msg), "op": text(token()), "l": text("j"), "seq": text(fmt.Sprintf(seqForm, s.clock.next(now), token())),
 		"w": text(active(r.class)), "due": number(r.dueAt(now)),
@@ -113,7 +113,7 @@ func (r *record) dueAt(now time.Time) int64 {
 	if at = at.Add(grace); !r.Deadline.IsZero() && r.Deadline.Before(at) {
 		at = r.Deadline
 	}
-	return micros(at)
+	return jobs.Micros(at)
 }
 
 const newItem = "attribute_not_exists(#pk)"

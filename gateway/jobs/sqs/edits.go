@@ -50,7 +50,7 @@ func (e *edits) of(id string) write {
 func (e *edits) unchanged(r *record) {
 	e.is("st", text(string(r.State)))
 	e.is("fence", number(r.Fence))
-	e.is("end", number(micros(r.end)))
+	e.is("end", number(jobs.Micros(r.end)))
 	e.is("msg", text(r.msg))
 }
 
@@ -60,8 +60,8 @@ const ttlSpare = 7 * 24 * time.Hour // after which DynamoDB itself deletes a job
 func (e *edits) finish(r *record, state jobs.State, now time.Time) {
 	over := now.Add(r.ResultTTL)
 	e.set("st", text(string(state)))
-	e.set("fin", number(micros(now)))
-	e.set("due", number(micros(over)))
+	e.set("fin", number(jobs.Micros(now)))
+	e.set("due", number(jobs.Micros(over)))
 	e.set("ttl", number(over.Add(ttlSpare).Unix()))
 	if r.Webhook == "" {
 		e.set("w", text(told))

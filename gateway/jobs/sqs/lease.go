@@ -79,7 +79,7 @@ func (s *Store) claim(ctx context.Context, m message, ttl time.Duration) (*jobs.
 	e.is("can", truth(false))
 	e.musts = append(e.musts, "#run <= :now", "(#dl = :zero OR #dl > :now)")
 	e.value(":zero", number(0))
-	e.value(":now", number(micros(now)))
+	e.value(":now", number(jobs.Micros(now)))
 	e.value(":one", number(1))
 	e.lease(now, ttl, active(m.class))
 	i, err := s.update(ctx, e.of(m.ID))
@@ -108,9 +108,9 @@ func (s *Store) claim(ctx context.Context, m message, ttl time.Duration) (*jobs.
 // lease makes a job Running.
 func (e *edits) lease(now time.Time, ttl time.Duration, w string) {
 	e.set("st", text(string(jobs.Running)))
-	e.set("end", number(micros(now.Add(ttl))))
+	e.set("end", number(jobs.Micros(now.Add(ttl))))
 	e.set("w", text(w))
-	e.set("due", number(micros(now.Add(ttl+lateAfter))))
+	e.set("due", number(jobs.Micros(now.Add(ttl+lateAfter))))
 	e.sets = append(e.sets, "#fence = #fence + :one", "#started = if_not_exists(#started, :now)")
 }
 
@@ -145,7 +145,7 @@ func (s *Store) decide(ctx context.Context, i item, m message, ttl time.Duration
 		return nil, nil
 	}
 	e.value(":one", number(1))
-	e.value(":now", number(micros(now)))
+	e.value(":now", number(jobs.Micros(now)))
 	e.lease(now, ttl, active(r.class))
 	if r.State == jobs.Running { // its worker is gone
 		e.set("cr", number(int64(r.Crashes)+1))

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/gateway/jobs/jobstest"
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/parts"
 )
@@ -65,24 +66,18 @@ func open(tb testing.TB, o Options, edit ...func(*Store)) *Store {
 
 // sky is a clock that tests move, and the stores that live by it.
 type sky struct {
+	*jobstest.Clock
 	mu     sync.Mutex
-	now    time.Time
 	stores []*Store
 }
 
-func newSky() *sky { return &sky{now: time.Now()} }
-
-func (c *sky) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
+func newSky() *sky { return &sky{Clock: jobstest.NewClock()} }
 
 // Advance moves the clock. SQS lives by another: messages whose leases have ended by ours are made visible.
 func (c *sky) Advance(d time.Duration) {
+	c.Clock.Advance(d)
 	c.mu.Lock()
-	c.now = c.now.Add(d)
-	now, stores := c.now, c.stores
+	now, stores := c.Now(), c.stores
 	c.mu.Unlock()
 	for _, s := range stores {
 		if s.ended.Err() != nil {
@@ -148,7 +143,7 @@ func add(tb testing.TB, s *Store) *jobs.Spec {
 func lease(tb testing.TB, s *Store, id string, ttl time.Duration) (*jobs.Job, jobs.Lease) {
 	tb.Helper()
 	var got *jobs.Job
-	until(tb, "job "+id+" is leased", func() bool {
+	parts.Until(tb, "job "+id+" is leased", 40*time.Second, func() bool {
 		list, err := s.Lease(tb.Context(), 1, ttl)
 		if err != nil {
 			tb.Fatal(err)
@@ -169,21 +164,5 @@ func wantFault(tb testing.TB, err error, kind fault.Kind, code string) {
 	var e *fault.Error
 	if !errors.As(err, &e) || e.Kind != kind || e.Code != code || e.Detail == "" {
 		tb.Fatalf("error %v, want %d %s", err, kind, code)
-	}
-}
-
-// until waits for a condition that another goroutine or process brings about.
-func until(tb testing.TB, what string, condition func() bool) {
-	tb.Helper()
-	deadline := time.NewTimer(40 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			tb.Fatalf("still not: %s", what)
-		}
 	}
 }

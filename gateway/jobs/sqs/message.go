@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"triton-gateway/gateway/jobs"
 )
 
 // body is what a message says. It has some 100 bytes; SQS takes 256 KiB.
@@ -80,7 +82,7 @@ func receive(m sqstypes.Message, class int, until time.Time) message {
 // send puts a message for a job into its queue, to come when the job is due, or after SQS's longest delay, when it is sent again. A FIFO queue delays no single
 // message: it comes at once and is hidden then.
 func (s *Store) send(ctx context.Context, r *record, token, dedupe string) error {
-	b, err := json.Marshal(body{ID: r.ID, Token: token, At: micros(r.RunAt)})
+	b, err := json.Marshal(body{ID: r.ID, Token: token, At: jobs.Micros(r.RunAt)})
 	if err != nil {
 		return err
 	}

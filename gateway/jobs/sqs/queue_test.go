@@ -9,6 +9,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/internal/parts"
 )
 
 // dead receives a message from the dead letters; "" where there is none.
@@ -57,7 +58,7 @@ func TestBuried(t *testing.T) {
 	spec := add(t, s)
 	other := open(t, Options{URL: "sqs://eu-central-1/" + s.prefix + "?endpoint=" + c.endpoint})
 	var old message
-	until(t, "another process has received the message", func() bool {
+	parts.Until(t, "another process has received the message", 40*time.Second, func() bool {
 		list, err := other.ask(t.Context(), classOf(spec.Priority), 1, time.Hour)
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +105,7 @@ func TestPoison(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, reason := "", ""
-		until(t, "it is among the dead letters", func() bool {
+		parts.Until(t, "it is among the dead letters", 40*time.Second, func() bool {
 			if list, err := s.Lease(t.Context(), 1, time.Minute); err != nil || len(list) > 0 {
 				t.Fatalf("%v, %v", list, err)
 			}

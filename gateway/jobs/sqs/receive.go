@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"triton-gateway/gateway/jobs"
 )
 
 // line is what this process knows of one class's queue.
@@ -119,7 +121,7 @@ func (s *Store) ask(ctx context.Context, class, n int, ttl time.Duration) ([]mes
 	for _, m := range out.Messages {
 		r := receive(m, class, s.now().Add(time.Duration(hidden)*time.Second))
 		if r.err == nil {
-			l.head = moment(r.At)
+			l.head = jobs.Moment(r.At)
 		}
 		if !r.sent.IsZero() && r.receives == 1 {
 			l.lag, l.known = max(time.Since(r.sent), 0), true
@@ -153,7 +155,7 @@ func (s *Store) listen(class, n int, ttl time.Duration) <-chan error {
 		case s.woken <- struct{}{}:
 		default:
 		}
-		pause(s.ended, unwanted)
+		jobs.Pause(s.ended, unwanted)
 		s.giveBack(l, list)
 	})
 	return done

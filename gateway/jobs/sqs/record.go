@@ -107,10 +107,10 @@ func decode(i item) (r *record, err error) {
 	if r.State != jobs.Queued {
 		r.Place = 0
 	}
-	r.RunAt, r.Deadline = moved(r.RunAt, number("run", 1<<53)), moved(r.Deadline, number("dl", 1<<53))
+	r.RunAt, r.Deadline = jobs.Moved(r.RunAt, number("run", 1<<53)), jobs.Moved(r.Deadline, number("dl", 1<<53))
 	r.Total, r.Done, r.Bad, r.Attempt, r.Crashes = count("total"), count("done"), count("bad"), count("att"), count("cr")
 	r.Fence, r.gen, r.due = number("fence", 1<<53), number("gen", math.MaxInt32), number("due", 1<<53)
-	r.Started, r.Finished, r.end = moment(number("started", 1<<53)), moment(number("fin", 1<<53)), moment(number("end", 1<<53))
+	r.Started, r.Finished, r.end = jobs.Moment(number("started", 1<<53)), jobs.Moment(number("fin", 1<<53)), jobs.Moment(number("end", 1<<53))
 	if p := str(i, "prob"); p != "" {
 		if err := json.Unmarshal([]byte(p), &r.Problem); err != nil {
 			bad = "prob"
@@ -135,22 +135,6 @@ func decode(i item) (r *record, err error) {
 		return nil, damaged(fmt.Errorf("%w: attribute %s", errItem, bad))
 	}
 	return r, nil
-}
-
-// moment is a time of the table: microseconds since 1970; 0 is none.
-func moment(micro int64) time.Time {
-	if micro == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(micro).UTC()
-}
-
-// moved is a time of the spec, or the one it was moved to.
-func moved(t time.Time, micro int64) time.Time {
-	if micro == micros(t) {
-		return t
-	}
-	return moment(micro)
 }
 
 // over reports whether the job can only end: it is to be cancelled, or its deadline has passed.

@@ -66,10 +66,10 @@ func (s *Store) Extend(ctx context.Context, l jobs.Lease, ttl time.Duration, add
 		prolong bool
 	)
 	h, err := s.write(ctx, l, add, func(h *held, e *edits) {
-		e.set("end", number(micros(now.Add(ttl))))
+		e.set("end", number(jobs.Micros(now.Add(ttl))))
 		e.is("can", truth(h.r.Canceled)) // a transaction does not tell what it finds
 		if prolong = h.message.until.Sub(now) < ttl*3/4; prolong {
-			e.set("due", number(micros(now.Add(ttl+lateAfter))))
+			e.set("due", number(jobs.Micros(now.Add(ttl+lateAfter))))
 		}
 	})
 	if err != nil {
@@ -108,8 +108,8 @@ func (s *Store) Settle(ctx context.Context, l jobs.Lease, o jobs.Outcome, add []
 			return
 		}
 		if o.RunAt.After(now) {
-			h.r.RunAt = time.UnixMicro(micros(o.RunAt)).UTC()
-			e.set("run", number(micros(h.r.RunAt)))
+			h.r.RunAt = time.UnixMicro(jobs.Micros(o.RunAt)).UTC()
+			e.set("run", number(jobs.Micros(h.r.RunAt)))
 		}
 		e.set("st", text(string(jobs.Queued)))
 		e.set("due", number(h.r.dueAt(now)))

@@ -45,7 +45,7 @@ func (s *Store) due(ctx context.Context, w string, limit int) ([]item, error) {
 	where := "#w = :w AND #due <= :now"
 	out, err := s.page(ctx, &dynamodb.QueryInput{
 		TableName: &s.tables, IndexName: aws.String(dueIndex), KeyConditionExpression: &where, ExpressionAttributeNames: aliases(where),
-		ExpressionAttributeValues: item{":w": text(w), ":now": number(micros(s.now()))}, Limit: aws.Int32(int32(limit)),
+		ExpressionAttributeValues: item{":w": text(w), ":now": number(jobs.Micros(s.now()))}, Limit: aws.Int32(int32(limit)),
 	})
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (s *Store) bye(ctx context.Context, i item) (bool, error) {
 		e.is("due", number(r.due))
 		e.set("st", text(gone))
 		e.set("w", text(dying))
-		e.set("due", number(micros(now)))
+		e.set("due", number(jobs.Micros(now)))
 		if _, err := s.update(ctx, e.of(id)); errors.Is(err, errCondition) {
 			return true, nil
 		} else if err != nil {
@@ -134,7 +134,7 @@ func (s *Store) clear(ctx context.Context, r *record) error {
 // look deletes a blob that no job names, and comes again later to one that some does.
 func (s *Store) look(ctx context.Context, i item) (bool, error) {
 	m, refs, err := s.named(ctx, strings.TrimPrefix(str(i, "pk"), "b#"))
-	if err != nil || m.digest == "" || m.due > micros(s.now()) || m.due < 0 {
+	if err != nil || m.digest == "" || m.due > jobs.Micros(s.now()) || m.due < 0 {
 		return false, err
 	}
 	now := s.now()
@@ -144,10 +144,10 @@ func (s *Store) look(ctx context.Context, i item) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if len(job) > 0 || moment(max(num(ref, "at"), 0)).Add(spare+fresh).After(now) {
+		if len(job) > 0 || jobs.Moment(max(num(ref, "at"), 0)).Add(spare+fresh).After(now) {
 			e := &edits{}
 			e.is("due", number(m.due))
-			e.set("due", number(micros(now.Add(named))))
+			e.set("due", number(jobs.Micros(now.Add(named))))
 			w := e.of("")
 			w.key, w.op = metaKey(m.digest), ""
 			_, err := s.update(ctx, w)
@@ -198,11 +198,11 @@ func (s *Store) rescueOne(ctx context.Context, r *record, late time.Duration) (b
 	switch {
 	case over:
 		e.finish(r, state, now)
-	case now.Before(moment(r.due).Add(late)):
+	case now.Before(jobs.Moment(r.due).Add(late)):
 		return false, nil // its message is in a long line
 	default:
 		e.set("msg", text(token()))
-		e.set("due", number(micros(now.Add(grace))))
+		e.set("due", number(jobs.Micros(now.Add(grace))))
 	}
 	i, err := s.update(ctx, e.of(r.ID))
 	if errors.Is(err, errCondition) {

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"triton-gateway/gateway/jobs"
 )
 
 // The keys of the table: all that belongs to a job has its partition, and so has all that belongs to a blob.
@@ -51,14 +53,6 @@ func number(v int64) ddb.AttributeValue {
 func octets(v []byte) ddb.AttributeValue { return &ddb.AttributeValueMemberB{Value: v} }
 
 func truth(v bool) ddb.AttributeValue { return &ddb.AttributeValueMemberBOOL{Value: v} }
-
-// micros is a time for the table; 0 is none, and times before 1970 are none.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return max(0, t.UnixMicro())
-}
 
 // token is a random name.
 func token() string {
@@ -171,20 +165,9 @@ func (s *Store) again(ctx context.Context, try func(ctx context.Context) error) 
 		if !momentary(err) || failed(err, 0) || failed(err, 1) {
 			return err
 		}
-		if !pause(ctx, wait/2+mathrand.N(wait)) {
+		if !jobs.Pause(ctx, wait/2+mathrand.N(wait)) {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -228,7 +211,7 @@ func (s *Store) batch(ctx context.Context, list []ddb.WriteRequest) error {
 			if err != nil {
 				return err
 			}
-			if left = out.UnprocessedItems[s.tables]; len(left) > 0 && !pause(ctx, wait) {
+			if left = out.UnprocessedItems[s.tables]; len(left) > 0 && !jobs.Pause(ctx, wait) {
 				return ctx.Err()
 			}
 		}
