@@ -68,7 +68,7 @@ func serve(t *testing.T, c *Tiered, n int) time.Duration {
 func wantUse(t *testing.T, c *Tiered) {
 	t.Helper()
 	start := time.Now()
-	until(t, "Redis in use", func() bool {
+	parts.Until(t, "Redis in use", 20*time.Second, func() bool {
 		name := fmt.Sprint(rand.Uint64())
 		_, _, err := c.Do(t.Context(), keyOf(1, name), Default, 0, func(context.Context) ([]byte, bool, error) { return []byte(name), true, nil })
 		if err != nil {
@@ -117,7 +117,7 @@ func TestRedisFaults(t *testing.T) {
 			wantUse(t, c)
 			said := strings.Count(log.String(), "goes on without Redis") // 0, but for a machine that stood still
 			heal := inject(t, server, p)
-			until(t, "open", func() bool { serve(t, c, 5); return c.Stats().Breaker != "closed" })
+			parts.Until(t, "open", 20*time.Second, func() bool { serve(t, c, 5); return c.Stats().Breaker != "closed" })
 			t.Logf("p99 with the breaker open: %v", serve(t, c, 1000))
 			if n := strings.Count(log.String(), "goes on without Redis"); n != said+1 {
 				t.Errorf("said %d times: %s", n-said, log.String())
@@ -159,7 +159,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 			if err := client.Do(t.Context(), settings[0]...).Err(); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "open for writing", func() bool { serve(t, c, 1); settled(t, c.remote)(); return c.Stats().WriteBreaker != "closed" })
+			parts.Until(t, "open for writing", 20*time.Second, func() bool { serve(t, c, 1); settled(t, c.remote)(); return c.Stats().WriteBreaker != "closed" })
 			serve(t, c, 300)
 			if value, out, ok := c.Get(t.Context(), key); !ok || string(value) != "x" || out.Detail != "redis" {
 				t.Errorf("%q, %+v", value, out)
@@ -215,7 +215,7 @@ func TestNotRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, log := faulty(t, fake(t, serveConn))
-			until(t, "open", func() bool { serve(t, c, 3); return c.Stats().Breaker != "closed" })
+			parts.Until(t, "open", 20*time.Second, func() bool { serve(t, c, 3); return c.Stats().Breaker != "closed" })
 			serve(t, c, 300)
 			if n := strings.Count(log.String(), "goes on without Redis"); n != 1 {
 				t.Errorf("said %d times: %s", n, log.String())
@@ -230,7 +230,7 @@ func TestStartsWithoutRedis(t *testing.T) {
 	p := newProxy(t, server.Addr)
 	p.cut()
 	c, log := faulty(t, "redis://:secret@"+p.addr)
-	until(t, "said", func() bool { return strings.Contains(log.String(), "goes on without Redis") })
+	parts.Until(t, "said", 20*time.Second, func() bool { return strings.Contains(log.String(), "goes on without Redis") })
 	serve(t, c, 100)
 	p.mend(t)
 	if err := direct(t, server.URL()).ConfigSet(t.Context(), "requirepass", "secret").Err(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 )
@@ -34,20 +33,4 @@ func newCache(tb testing.TB, config Config) *Tiered {
 		}
 	})
 	return t
-}
-
-// until waits for a condition that another goroutine or process brings about.
-func until(tb testing.TB, what string, condition func() bool) {
-	tb.Helper()
-	deadline := time.NewTimer(20 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			tb.Fatalf("still not: %s", what)
-		}
-	}
 }

@@ -16,7 +16,9 @@ import (
 
 // settled waits until nothing waits to be written.
 func settled(tb testing.TB, r *remote) func() {
-	return func() { until(tb, "written", func() bool { return r.writer.pending.Load() == 0 }) }
+	return func() {
+		parts.Until(tb, "written", 20*time.Second, func() bool { return r.writer.pending.Load() == 0 })
+	}
 }
 
 // direct is a client that goes past the cache.

@@ -33,7 +33,7 @@ func TestWriteQueueIsBounded(t *testing.T) {
 			if s := c.Stats(); taken > bound || taken == 0 || s.Redis.Drops < uint64(2*writeQueue-bound) || r.writer.bytes.Load() > writeBytes {
 				t.Errorf("%d taken, at most %d may be; %+v", taken, bound, s)
 			}
-			until(t, "no write waits", func() bool { return r.writer.pending.Load() == 0 }) // they fail, and the rest is dropped
+			parts.Until(t, "no write waits", 20*time.Second, func() bool { return r.writer.pending.Load() == 0 }) // they fail, and the rest is dropped
 			if r.writer.bytes.Load() != 0 || c.Stats().WriteBreaker == "closed" {
 				t.Errorf("%d bytes; %+v", r.writer.bytes.Load(), c.Stats())
 			}
@@ -69,7 +69,7 @@ func TestThousandCallers(t *testing.T) {
 					arrived <- struct{}{}
 					value, out, err := c.Do(t.Context(), keyOf(1, name), Default, 0, func(context.Context) ([]byte, bool, error) {
 						calls.Add(1)
-						until(t, "all have arrived", func() bool { return len(arrived) == 1000 })
+						parts.Until(t, "all have arrived", 20*time.Second, func() bool { return len(arrived) == 1000 })
 						return []byte("v"), true, nil
 					})
 					if out.Hit {

@@ -12,6 +12,7 @@ import (
 
 	"triton-gateway/gateway/jobs"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/parts"
 )
 
 // TestKilled: Redis is killed again and again while jobs are created and done. Whatever was acknowledged is there afterwards: each job that was
@@ -83,7 +84,7 @@ func TestKilled(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for k := range kills {
 		mark := accepted.Load() + int64(20+r.IntN(60))
-		until(t, "jobs are accepted", func() bool { return accepted.Load() >= mark })
+		parts.Until(t, "jobs are accepted", 30*time.Second, func() bool { return accepted.Load() >= mark })
 		server.Kill()
 		if err := server.Restart(); err != nil {
 			t.Fatalf("after kill %d: %v", k, err)
@@ -91,7 +92,7 @@ func TestKilled(t *testing.T) {
 	}
 	killing.Store(false)
 	callers.Wait()
-	until(t, "all jobs are done", func() bool {
+	parts.Until(t, "all jobs are done", 30*time.Second, func() bool {
 		c, err := s.Count(ctx)
 		return err == nil && c.Jobs[jobs.Interactive][jobs.Queued]+c.Jobs[jobs.Interactive][jobs.Running] == 0
 	})

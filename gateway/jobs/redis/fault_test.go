@@ -133,7 +133,7 @@ func TestGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.patience = patienceFor
-			until(t, "it works again", func() bool { _, err := s.Get(t.Context(), before.ID); return err == nil })
+			parts.Until(t, "it works again", 30*time.Second, func() bool { _, err := s.Get(t.Context(), before.ID); return err == nil })
 			if _, err := s.Get(t.Context(), spec.ID); fault.KindOf(err) != fault.NotFound {
 				t.Errorf("a refused job: %v", err)
 			}

@@ -128,19 +128,3 @@ func (j *journal) String() string {
 }
 
 func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
-
-// until waits for a condition that another goroutine or process brings about.
-func until(tb testing.TB, what string, condition func() bool) {
-	tb.Helper()
-	deadline := time.NewTimer(30 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			tb.Fatalf("still not: %s", what)
-		}
-	}
-}
