@@ -23,6 +23,18 @@ type safeStore struct {
 	created int
 	puts    int
 	fail    error
+	looked  func() // called with every Get; nil: nobody
+}
+
+// Get also tells who listens.
+func (s *safeStore) Get(ctx context.Context, id string) (*jobs.Job, error) {
+	s.mu.Lock()
+	looked := s.looked
+	s.mu.Unlock()
+	if looked != nil {
+		looked()
+	}
+	return s.Store.Get(ctx, id)
 }
 
 func (s *safeStore) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) {

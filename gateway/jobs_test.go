@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -275,15 +276,16 @@ func TestWaitEnds(t *testing.T) {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
 	// One that waits for long is answered when the gateway is to end.
-	answered := make(chan *httptest.ResponseRecorder)
+	answered, looked := make(chan *httptest.ResponseRecorder), make(chan struct{})
+	j.store.mu.Lock()
+	j.store.looked = sync.OnceFunc(func() { close(looked) })
+	j.store.mu.Unlock()
 	go func() {
 		w := httptest.NewRecorder()
 		j.http.ServeHTTP(w, httptest.NewRequest("GET", "/v1/jobs/"+id+"?wait=10m", nil))
 		answered <- w
 	}()
-	for j.server.jobs.held.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-looked // it waits: it has seen that the job is not final
 	j.server.jobs.part()
 	if w := <-answered; w.Code != 200 || decode[jobDoc](t, w.Body.String()).State != "queued" {
 		t.Errorf("%d %s", w.Code, w.Body)
