@@ -59,24 +59,25 @@ var (
 	trouble    = regexp.MustCompile(`(?i)\b(failed|error|errors|exception|unable)\b.*`)
 )
 
-// analyze runs perf_analyzer once: it has to end well, to have counted what it sent, and to say nothing of errors.
+// analyze runs perf_analyzer once, for three windows of 400 ms: it has to end well, to have counted answers, and to say nothing of errors. With --request-count
+// it waits for ever where all of them were answered before it began to count, as cached ones are on a busy machine.
 func analyze(t *testing.T, gateway side, args ...string) {
 	t.Helper()
-	const sent = 32
+	const least = 8
 	address := gateway.grpc
 	for i, a := range args {
 		if a == "-i" && args[i+1] == "http" {
 			address = gateway.http
 		}
 	}
-	process := parts.Start(t, parts.PerfAnalyzer(t, append(args, "-u", address, "--request-count", strconv.Itoa(sent))...))
+	process := parts.Start(t, parts.PerfAnalyzer(t, append(args, "-u", address, "-p", "400", "-s", "999", "-r", "3")...))
 	code, log := process.Exit(), process.Log()
 	rate, count := throughput.FindStringSubmatch(log), requests.FindStringSubmatch(log)
 	if code != 0 || rate == nil || count == nil || trouble.MatchString(log) {
 		t.Fatalf("exit status %d:\n%s", code, log)
 	}
-	if n, _ := strconv.Atoi(count[1]); n < sent {
-		t.Errorf("%d requests answered of %d:\n%s", n, sent, log)
+	if n, _ := strconv.Atoi(count[1]); n < least {
+		t.Errorf("%d requests answered:\n%s", n, log)
 	}
 	if r, _ := strconv.ParseFloat(rate[1], 64); r <= 0 {
 		t.Errorf("no inferences:\n%s", log)
