@@ -76,7 +76,7 @@ func (f *field) gateway(ctx context.Context, s settings, decode, redis string, k
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, s.gateway, "serve", "--http", address, "--admin", "none", "--triton", f.triton.GRPC, "--model-repository", repository)
+	cmd := exec.CommandContext(ctx, s.gateway, "serve", "--http", address, "--grpc", "none", "--admin", "none", "--triton", f.triton.GRPC, "--model-repository", repository)
 	cmd.Env = append(os.Environ(), "GATEWAY_LOG__LEVEL=warn", "GATEWAY_JOBS__QUEUE=off")
 	name := "gateway, decode: " + decode
 	if redis != "" {
