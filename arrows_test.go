@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"bench/...":                    {"gateway/...", "preprocess/...", "tensor", "tritonpb", "internal/..."},
 	"e2e/...":                      {"internal/..."},
 	"docs":                         {"internal/..."},
+	"deploy/...":                   {"internal/..."},
 }
 
 // owners lists who may import a third-party module; everyone else goes through them.
