@@ -1,19 +1,14 @@
 package gateway
 
 import (
-	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
-	"io"
-	"io/fs"
 	"net/http"
-	"path"
 	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"triton-gateway/internal/fault"
 )
 
 // files are the page and the documentation; nothing is loaded from anywhere else.
@@ -21,75 +16,70 @@ import (
 //go:embed web
 var files embed.FS
 
-// mediaTypes of the files that are served, by ending.
-var mediaTypes = map[string]string{
-	".html": "text/html; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".css":  "text/css; charset=utf-8",
-	".svg":  "image/svg+xml",
-}
+// forever is for addresses whose content never changes: they hold its digest.
+const forever = "public, max-age=31536000, immutable"
 
-// asset is one file of the page.
-type asset struct {
-	body   []byte
-	kind   string
-	etag   string
-	packed bool // body is gzip
-}
+// pages are the files that have an address of their own.
+var pages = map[string]string{"/": "index.html", "/docs": "docs.html"}
 
-// registerPages adds the page at /, its files at /ui/, and the documentation at /docs.
+// registerPages adds the page at /, the documentation at /docs, and their files at /ui/{digest of all of them}/.
 func (s *server) registerPages(e *gin.Engine) {
-	assets := map[string]asset{}
-	err := fs.WalkDir(files, "web", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := files.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		plain, packed := strings.CutSuffix(name, ".gz")
-		if kind, ok := mediaTypes[path.Ext(plain)]; ok {
-			assets[strings.TrimPrefix(plain, "web/")] = asset{body, kind, etagOf(body), packed}
-		}
-		return nil
-	})
+	assets, err := readAssets(files, "web")
 	if err != nil {
 		panic("gateway: the embedded files cannot be read: " + err.Error()) // they are part of the binary
 	}
-	for name, a := range assets {
-		where := "/ui/" + name
-		switch name {
-		case "index.html":
-			where = "/"
-		case "docs.html":
-			where = "/docs"
+	file := s.handle(assets.file)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		for where, name := range pages {
+			page := assets.files[name]
+			e.Handle(method, where, secure, func(c *gin.Context) { page.serve(c, "no-cache") })
 		}
-		e.GET(where, secure, a.serve)
-		e.HEAD(where, secure, a.serve)
+		e.Handle(method, "/ui/:digest/*name", secure, file)
 	}
 }
 
-// serve answers with the file. Browsers keep it and ask each time whether it has changed.
-func (a asset) serve(c *gin.Context) {
-	body := a.body
-	if a.packed {
-		c.Header("Vary", "Accept-Encoding")
-		if strings.Contains(c.GetHeader("Accept-Encoding"), "gzip") {
-			c.Header("Content-Encoding", "gzip")
-		} else if z, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
-			if body, err = io.ReadAll(z); err != nil {
-				body = nil
+// file serves one file under the digest of this gateway's files. Under another digest there is nothing: a page of another gateway that
+// was given modules of this one would fail in ways that nobody can explain.
+func (a *assets) file(c *gin.Context) error {
+	f := a.files[strings.TrimPrefix(c.Param("name"), "/")]
+	if f == nil || f.page {
+		return fault.New(fault.NotFound, "not_found", "the page has no such file")
+	}
+	if c.Param("digest") != a.digest {
+		return fault.New(fault.NotFound, "not_found", "this gateway has other files than the page was made of; reload the page")
+	}
+	f.serve(c, forever)
+	return nil
+}
+
+// serve answers with the file, compressed where the client takes that.
+func (f *asset) serve(c *gin.Context, cacheControl string) {
+	h := c.Writer.Header()
+	h.Set("Vary", "Accept-Encoding")
+	if takesGzip(c.Request.Header["Accept-Encoding"]) {
+		if packed := f.packed(); packed != nil {
+			h.Set("Content-Encoding", "gzip")
+			serveBytes(c, packed, f.kind, f.etagPacked, cacheControl)
+			return
+		}
+	}
+	serveBytes(c, f.plain(), f.kind, f.etag, cacheControl)
+}
+
+// takesGzip reads Accept-Encoding. What it says of gzip itself decides; a weight of 0 is a no.
+func takesGzip(values []string) bool {
+	for _, value := range values {
+		for part := range strings.SplitSeq(value, ",") {
+			coding, parameter, _ := strings.Cut(strings.TrimSpace(part), ";")
+			if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+				continue
 			}
+			weight, has := strings.CutPrefix(strings.ReplaceAll(parameter, " ", ""), "q=")
+			q, err := strconv.ParseFloat(weight, 64)
+			return !has || err == nil && q > 0
 		}
 	}
-	serveBytes(c, body, a.kind, a.etag, "no-cache")
-}
-
-// etagOf names content by its digest.
-func etagOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	return false
 }
 
 // serveBytes answers GET and HEAD with bytes that have an ETag.

@@ -236,11 +236,3 @@ func mark(c *gin.Context) {
 	st := stateOf(c)
 	st.route, st.model = c.FullPath(), c.Param("model")
 }
-
-// secure sets what a browser may do with the page and the documentation: nothing but their own files, no framing, no inline script.
-func secure(c *gin.Context) {
-	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-}

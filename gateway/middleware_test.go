@@ -70,7 +70,7 @@ func TestPanicAfterTheFirstByteClosesTheConnection(t *testing.T) {
 
 func TestSecurityHeaders(t *testing.T) {
 	r := newRig(t)
-	for _, path := range []string{"/", "/docs", "/openapi.json", "/ui/style.css"} {
+	for _, path := range []string{"/", "/docs", "/openapi.json", under(t) + "style.css"} {
 		res, _ := r.do(t, "GET", path, "", "")
 		csp := res.Header.Get("Content-Security-Policy")
 		if res.StatusCode != 200 || !strings.Contains(csp, "script-src 'self'") || strings.Contains(csp, "unsafe") || strings.Contains(csp, "http") || res.Header.Get("X-Content-Type-Options") != "nosniff" {

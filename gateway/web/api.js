@@ -1,52 +1,117 @@
-// All that the page asks of the server.
+// All that the page asks of the server: the public REST API, nothing else.
 
 /** A failure that can be shown: title, detail, places, request id. */
 export class Problem extends Error {
-  constructor(p) {
+  constructor(p, status = 0) {
     super(p.detail || p.title);
-    Object.assign(this, { title: p.title, detail: p.detail, code: p.code, places: p.errors || [], requestId: p.request_id, retryable: p.retryable });
+    this.name = 'Problem';
+    Object.assign(this, { status, title: p.title, detail: p.detail, code: p.code, places: p.errors || [], requestId: p.request_id, retryable: Boolean(p.retryable) });
   }
+
+  /** The gateway or its backend is away: waiting helps, another input does not. */
+  get away() { return this.code === 'no_connection' || this.code === 'backend_unavailable' || this.code === 'draining'; }
 }
 
-async function ask(path, init) {
+/** Asks the server. Gives the Response of a success; throws a Problem otherwise, and AbortError where the signal says so. */
+export async function ask(path, init) {
   let response;
   try {
     response = await fetch(path, init);
   } catch (e) {
     if (e.name === 'AbortError') throw e;
-    throw new Problem({ title: 'No connection', detail: 'The gateway does not answer. Is it still running?', retryable: true });
+    throw new Problem({ title: 'No connection', code: 'no_connection', detail: `The gateway at ${location.host} does not answer. Start it again, or check the network.`, retryable: true });
   }
   if (response.ok) return response;
   const text = await response.text();
   let document;
-  try { document = JSON.parse(text); } catch { document = { title: `Status ${response.status}`, detail: text.slice(0, 200) }; }
-  throw new Problem(document);
+  try { document = JSON.parse(text); } catch { document = { detail: text.slice(0, 200) }; }
+  document.title ??= document.status ? String(document.status) : `Status ${response.status}`;
+  throw new Problem(document, response.status);
 }
 
-export const models = async () => (await (await ask('/v1/models')).json()).models;
+const json = async (path, init) => (await ask(path, init)).json();
+const at = (name) => `/v1/models/${encodeURIComponent(name)}`;
+
+/** The list of models, those that cannot be served included. */
+export const models = async () => (await json('/v1/models')).models;
+/** One model with all that is known of it. */
+export const model = (name) => json(at(name));
 /** Why no model can be run; '' where one can. */
-export const trouble = async () => (await (await ask('/v1/stats')).json()).backends.map((b) => b.reason || '').join(' ').trim();
-export const model = async (name) => (await ask(`/v1/models/${encodeURIComponent(name)}`)).json();
-export const samplePath = (name, file) => `/v1/models/${encodeURIComponent(name)}/samples/${encodeURIComponent(file)}`;
+export const trouble = async () => (await json('/v1/stats')).backends.map((b) => b.reason || '').join(' ').trim();
+/** Resolves when the gateway can answer; throws the Problem otherwise. The statistics are asked first: they say why without an error status. */
+export async function ready() {
+  const why = await trouble();
+  if (why) throw new Problem({ title: 'The gateway is not ready', code: 'backend_unavailable', detail: why, retryable: true });
+  await ask('/readyz', { cache: 'no-store' });
+}
+/** Where a sample picture is. */
+export const samplePath = (name, file) => `${at(name)}/samples/${encodeURIComponent(file)}`;
+/** A sample picture as a Blob. */
 export const sample = async (name, file) => (await ask(samplePath(name, file))).blob();
 
-/** The path of an infer with its options in the query. */
-export function inferPath(name, options) {
-  const query = new URLSearchParams(options).toString();
-  return `/v1/models/${encodeURIComponent(name)}/infer${query ? `?${query}` : ''}`;
+const query = (options) => {
+  const text = new URLSearchParams(options).toString();
+  return text && `?${text}`;
+};
+
+/** The path of an infer with its options, version among them, in the query. */
+export const inferPath = (name, options = {}) => `${at(name)}/infer${query(options)}`;
+
+const digests = new WeakMap();
+
+/** SHA-256 of a Blob in hex, computed once; '' where the browser gives no cryptography (a page that is neither on https nor local). */
+export async function digestOf(blob) {
+  if (!globalThis.crypto?.subtle) return '';
+  if (!digests.has(blob)) {
+    digests.set(blob, blob.arrayBuffer()
+      .then((data) => crypto.subtle.digest('SHA-256', data))
+      .then((sum) => Array.from(new Uint8Array(sum), (b) => b.toString(16).padStart(2, '0')).join('')));
+  }
+  return digests.get(blob);
 }
 
-/** Sends {image: Blob} or {row: {...}}. Gives the document, its text and what the headers say. */
-export async function infer(name, input, options, signal) {
-  const init = input.image
-    ? { method: 'POST', body: input.image, headers: { 'Content-Type': input.image.type || 'application/octet-stream' }, signal }
-    : { method: 'POST', body: JSON.stringify({ row: input.row }), headers: { 'Content-Type': 'application/json' }, signal };
-  const started = performance.now();
-  const response = await ask(inferPath(name, options), init);
+/** Asks for the answer about a picture that is named by its digest alone; null where the gateway has none. */
+async function byDigest(name, digest, options, signal) {
+  try {
+    const response = await ask(`${at(name)}/results/${digest}${query(options)}`, { headers: { Prefer: 'miss=no-content' }, cache: 'no-store', signal });
+    return response.status === 200 ? response : null;
+  } catch (e) {
+    if (e.code === 'result_not_cached') return null;
+    throw e;
+  }
+}
+
+function body(input) {
+  if (input.image) return { body: input.image, headers: { 'Content-Type': input.image.type || 'application/octet-stream' }, size: input.image.size };
+  const text = JSON.stringify(input.row ? { row: input.row } : input.body);
+  return { body: text, headers: { 'Content-Type': 'application/json' }, size: text.length };
+}
+
+/**
+ * Asks a model about {image: Blob}, {row: {...}} or {body: any JSON}. A picture is asked for by its digest first and is uploaded only where
+ * the gateway has no answer; {digestFirst: false} leaves that out, and so does the option cache. Gives the document, its text, what the
+ * headers say, and how it went: byDigest, sent (bytes uploaded), took (milliseconds, of the request that gave the answer).
+ */
+export async function infer(name, input, options = {}, signal, { digestFirst = true } = {}) {
+  let started = performance.now();
+  let response = null;
+  let sent = 0;
+  if (input.image && digestFirst && !options.cache) {
+    const digest = await digestOf(input.image);
+    started = performance.now();
+    if (digest) response = await byDigest(name, digest, options, signal);
+  }
+  const known = response !== null;
+  if (!known) {
+    const { size, ...init } = body(input);
+    sent = size;
+    started = performance.now();
+    response = await ask(inferPath(name, options), { method: 'POST', ...init, signal });
+  }
   const text = await response.text();
   const h = response.headers;
   return {
-    document: JSON.parse(text), text, took: performance.now() - started,
+    document: JSON.parse(text), text, took: performance.now() - started, byDigest: known, sent,
     cacheStatus: h.get('Cache-Status') || '', serverTiming: h.get('Server-Timing') || '', route: h.get('X-Route') || '', requestId: h.get('X-Request-Id') || '',
   };
 }
@@ -55,7 +120,7 @@ export async function infer(name, input, options, signal) {
 export function curl(name, input, options, fileName) {
   const url = quote(location.origin + inferPath(name, options));
   if (input.image) return `curl -F ${quote(`image=@${fileName}`)} ${url}`;
-  return `curl -H 'Content-Type: application/json' -d ${quote(JSON.stringify({ row: input.row }))} ${url}`;
+  return `curl -H 'Content-Type: application/json' -d ${quote(body(input).body)} ${url}`;
 }
 
 const quote = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

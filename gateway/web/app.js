@@ -1,160 +1,164 @@
-// The page: choose a model, give it something, see what it says.
+// The shell: which view is open, what all of them share, and problems in words.
 
 import * as api from './api.js';
-import { byId, make, debounce } from './dom.js';
-import * as picture from './draw.js';
-import * as results from './results.js';
-import * as timing from './timing.js';
-import * as row from './row.js';
-import * as options from './options.js';
+import { byId, make, button } from './dom.js';
+import { Recovery } from './recovery.js';
+import * as tryView from './views/try.js';
 
-const state = { model: null, kind: 'image', image: null, fileName: '', bitmap: null, running: null };
-const soon = debounce(120, run);
+const views = {
+  try: () => tryView,
+  compare: () => import('./views/compare.js'),
+  jobs: () => import('./views/jobs.js'),
+  models: () => import('./views/models.js'),
+  history: () => import('./views/history.js'),
+};
 
-/** Asks the model, if there is something to ask; an older question is dropped. */
-async function run() {
-  const input = state.kind === 'row' ? { row: row.values(byId('row')) } : { image: state.image };
-  if (!state.model || (state.kind === 'image' && !state.image)) return;
-  state.running?.abort();
-  const mine = state.running = new AbortController();
-  const { name } = state.model;
-  const wishes = options.values(byId('options'));
-  byId('result').classList.add('busy');
-  try {
-    const answer = await api.infer(name, input, wishes, mine.signal);
+const known = new Map(); // name of a model -> promise of all that is known of it
+let current = null; // {name, rest, handle}, the open view; handle is null while it is being made or where that failed
+let turn = 0; // counts the ways through route, so that a slow view does not appear over a later one
+
+const recovery = new Recovery({
+  check: api.ready,
+  waiting: (text) => { const place = byId('waiting'); if (place) place.textContent = text; },
+  back: async () => {
+    await load();
     fail(null);
-    results.show(byId('result'), answer);
-    timing.show(byId('timing'), answer.serverTiming, answer.took);
-    byId('raw').textContent = JSON.stringify(answer.document, null, 2);
-    byId('curl').textContent = api.curl(name, input, wishes, state.fileName);
-    byId('extras').hidden = false;
-    if (input.image && state.bitmap) {
-      picture.draw(byId('canvas'), state.bitmap, answer.document.image, answer.document.detections);
-      byId('canvas').setAttribute('aria-label', describe(answer.document));
+    say('The gateway answers again.');
+    if (current?.handle?.recovered) current.handle.recovered();
+    else route(true);
+  },
+});
+
+const app = {
+  /** The list of GET /v1/models. */
+  models: [],
+  /** All that is known of a model; asked for once. */
+  model(name) {
+    if (!known.has(name)) {
+      const asked = api.model(name);
+      asked.catch(() => known.delete(name));
+      known.set(name, asked);
     }
-  } catch (e) {
-    if (e.name !== 'AbortError') fail(e);
-  } finally {
-    if (state.running === mine) byId('result').classList.remove('busy');
-  }
-}
+    return known.get(name);
+  },
+  /** Opens a view: 'models/shapes'. */
+  go(hash) { location.hash = `#${hash}`; },
+  say,
+  fail,
+};
 
-const describe = (d) => (d.detections
-  ? `${state.fileName}: ${d.detections.map((x) => x.label).join(', ') || 'nothing found'}`
-  : `${state.fileName}: ${d.predictions?.[0]?.label ?? d.task}`);
+/** Has a sentence read out. */
+function say(text) { byId('said').textContent = text; }
 
-/** Shows a problem in words; null takes it away. */
+/** Shows a problem in words; null takes it away. Where the gateway or its backend is away, the page goes on by itself when they are back. */
 function fail(problem) {
+  if (problem?.name === 'AbortError') return;
   const place = byId('problem');
-  place.hidden = !problem;
-  row.mark(byId('row'), problem?.places);
-  if (!problem) return;
-  byId('result').replaceChildren();
-  byId('timing').hidden = byId('extras').hidden = true;
+  if (problem?.away) {
+    health(problem);
+    recovery.start();
+  }
+  if (!problem) {
+    place.hidden = true;
+    place.replaceChildren();
+    return;
+  }
   const said = problem.detail || problem.message || problem.title;
   const details = (problem.places || []).filter((p) => !said.includes(p.message)).map((p) => make('li', {}, `${p.location}: ${p.message}`));
   const notes = [problem.code, problem.requestId && `request ${problem.requestId}`].filter(Boolean).join(', ');
-  place.replaceChildren(make('p', {}, make('b', {}, said)), ...(details.length ? [make('ul', {}, ...details)] : []), make('small', {}, notes));
+  place.replaceChildren(
+    make('div', {}, make('p', {}, make('b', {}, problem.title || 'This did not work')), make('p', {}, said),
+      details.length > 0 && make('ul', {}, ...details),
+      problem.away && make('p', {}, make('span', { id: 'waiting' })),
+      notes && make('small', {}, notes)),
+    make('div', { class: 'buttons' },
+      problem.away && button('Try now', () => recovery.now()),
+      problem.code === 'page_is_old' && button('Reload', () => location.reload()),
+      button('×', () => fail(null), { class: 'close', 'aria-label': 'Close this message' })));
+  place.hidden = false;
 }
 
-/** Takes a picture from wherever it came. */
-async function take(blob, name) {
-  state.image = blob;
-  state.fileName = name || 'picture';
-  state.bitmap = null;
-  for (const b of byId('samples').children) b.setAttribute('aria-pressed', String(b.dataset.file === name));
-  try {
-    state.bitmap = await picture.read(blob);
-    picture.draw(byId('canvas'), state.bitmap);
-  } catch { // not a picture that the browser can show: the server says what is wrong with it
-    byId('canvas').width = byId('canvas').height = 0;
+/** Says how many models can be asked; why none can, where there is a problem. */
+function health(problem) {
+  const badge = byId('health');
+  const ready = app.models.filter((m) => m.ready).length;
+  badge.textContent = problem ? (problem.code === 'no_connection' ? 'not reachable' : 'not ready') : `${ready} of ${app.models.length} models ready`;
+  badge.title = problem ? problem.detail || problem.title : '';
+  badge.className = `badge ${problem || ready === 0 ? 'bad' : 'good'}`;
+}
+
+/** Asks for the models. */
+async function load() {
+  known.clear();
+  const [models, trouble] = await Promise.all([api.models(), api.trouble()]);
+  app.models = models;
+  if (trouble) fail(new api.Problem({ title: 'The gateway is not ready', code: 'backend_unavailable', detail: trouble, retryable: true }));
+  else health(null);
+}
+
+/** The view and the rest that the hash names. A model alone, as in #shapes, is tried. */
+function parse() {
+  const text = location.hash.slice(1);
+  const cut = text.indexOf('/');
+  const name = cut < 0 ? text : text.slice(0, cut);
+  const decode = (s) => { try { return decodeURIComponent(s); } catch { return s; } };
+  if (Object.hasOwn(views, name)) return { name, rest: cut < 0 ? '' : decode(text.slice(cut + 1)) };
+  return { name: 'try', rest: decode(text) };
+}
+
+/** Opens the view of the hash; the one that is open already gets the new rest, if it wants it. */
+async function route(anew = false) {
+  const wanted = parse();
+  if (!anew && current?.name === wanted.name && current.handle?.update) {
+    current.rest = wanted.rest;
+    current.handle.update(wanted.rest);
+    return;
   }
-  byId('drop').classList.toggle('full', Boolean(state.bitmap));
-  await run();
-}
-
-function chooseKind(kind) {
-  state.kind = kind;
-  byId('picture').hidden = kind !== 'image';
-  byId('row').hidden = kind !== 'row';
-  for (const b of byId('kinds').children) b.setAttribute('aria-pressed', String(b.dataset.kind === kind));
-}
-
-/** Shows a model's own input, samples and options. */
-async function choose(name) {
+  const mine = ++turn;
+  const first = current === null;
+  current?.handle?.leave?.();
+  current = { ...wanted, handle: null };
+  for (const a of byId('views').children) {
+    if (a.hash === `#${wanted.name}`) a.setAttribute('aria-current', 'page');
+    else a.removeAttribute('aria-current');
+  }
+  if (!first && !recovery.running) fail(null);
   try {
-    const m = await api.model(name);
-    if (byId('model').value !== name) return; // another one has been chosen meanwhile
-    state.model = m.error ? null : m;
-    location.replace(`#${encodeURIComponent(name)}`);
-    fail(m.error ? { title: 'This model cannot be served', detail: m.error } : null);
-    byId('about').textContent = [m.description || (m.task || '').replaceAll('-', ' '), m.labels.slice(0, 8).join(', ') + (m.labels.length > 8 ? ', ...' : '')].filter(Boolean).join(': ');
-    const takesImage = Boolean(m.preprocess);
-    const takesRow = Boolean(m.columns?.length);
-    byId('kinds').hidden = !(takesImage && takesRow);
-    chooseKind(takesImage ? 'image' : 'row');
-    row.build(byId('row'), m.columns || [], m.example?.body?.row, soon);
-    if (m.error) byId('options').replaceChildren();
-    else options.build(byId('options'), m, soon);
-    byId('samples').replaceChildren(...m.samples.map((file) => {
-      const b = make('button', { type: 'button', title: file, 'aria-pressed': 'false', 'data-file': file }, make('img', { src: api.samplePath(name, file), alt: `sample ${file}`, loading: 'lazy' }));
-      b.addEventListener('click', async () => {
-        try { await take(await api.sample(name, file), file); } catch (e) { fail(e); }
-      });
-      return b;
-    }));
-    if (m.error) return;
-    if (takesImage || takesRow) await run();
-    else byId('result').replaceChildren(make('p', { class: 'hint' }, 'This model takes tensors; the API has an example: '), make('pre', {}, m.example?.curl || JSON.stringify(m.example?.body, null, 2) || ''));
+    const view = await views[wanted.name]();
+    if (mine !== turn) return;
+    document.title = `${view.title} · triton-gateway`;
+    const place = make('div', { class: `view view-${wanted.name}` });
+    byId('view').replaceChildren(place);
+    if (!first && !anew) byId('view').focus({ preventScroll: true });
+    const handle = await view.mount(place, app, wanted.rest);
+    if (mine === turn) current.handle = handle || {};
+    else handle?.leave?.();
   } catch (e) {
-    fail(e);
+    if (mine === turn) fail(await explain(e));
   }
+}
+
+/** A module that cannot be loaded: the gateway is away, or has been updated since this page was opened. */
+async function explain(e) {
+  if (!(e instanceof TypeError) || !/module|import/i.test(e.message)) return e;
+  try {
+    await api.ready();
+  } catch (problem) {
+    return problem;
+  }
+  return { title: 'This page is out of date', detail: 'The gateway has been updated since this page was opened. Reload it.', code: 'page_is_old' };
 }
 
 async function start() {
-  byId('model').addEventListener('change', (e) => choose(e.target.value));
-  byId('file').addEventListener('change', (e) => e.target.files[0] && take(e.target.files[0], e.target.files[0].name));
-  for (const b of byId('kinds').children) b.addEventListener('click', () => { chooseKind(b.dataset.kind); run(); });
-  const drop = byId('drop');
-  addEventListener('dragover', (e) => { e.preventDefault(); drop.classList.add('over'); });
-  addEventListener('dragleave', (e) => { if (!e.relatedTarget) drop.classList.remove('over'); });
-  addEventListener('drop', (e) => {
-    e.preventDefault();
-    drop.classList.remove('over');
-    const file = e.dataTransfer.files[0];
-    if (file) { chooseKind('image'); take(file, file.name); }
-  });
-  addEventListener('paste', (e) => {
-    const file = [...e.clipboardData.files].find((f) => f.type.startsWith('image/'));
-    if (file) { chooseKind('image'); take(file, file.name || 'pasted.png'); }
-  });
-  byId('copy').addEventListener('click', async () => {
-    try {
-      await navigator.clipboard.writeText(byId('curl').textContent);
-      byId('copy').textContent = 'Copied';
-    } catch {
-      getSelection().selectAllChildren(byId('curl'));
-      byId('copy').textContent = 'Press Ctrl+C';
-    }
-    setTimeout(() => { byId('copy').textContent = 'Copy curl'; }, 1500);
-  });
+  byId('skip').addEventListener('click', (e) => { e.preventDefault(); byId('view').focus(); });
+  addEventListener('hashchange', () => route());
   try {
-    const [list, trouble] = await Promise.all([api.models(), api.trouble()]);
-    const ready = list.filter((m) => m.ready);
-    byId('health').textContent = trouble ? 'not ready' : `${ready.length} of ${list.length} models ready`;
-    byId('health').title = trouble;
-    byId('health').classList.add(trouble ? 'bad' : 'good');
-    byId('model').replaceChildren(...list.map((m) => make('option', { value: m.name }, m.ready ? m.name : `${m.name} (not ready)`)));
-    const wanted = decodeURIComponent(location.hash.slice(1));
-    const first = list.find((m) => m.name === wanted) || ready.find((m) => m.samples.length) || ready[0] || list[0];
-    if (!first) return fail({ title: 'No models', detail: trouble === 'it has no models' ? 'The model repository is empty.' : trouble });
-    byId('model').value = first.name;
-    await choose(first.name);
+    await load();
   } catch (e) {
-    byId('health').textContent = 'not reachable';
-    byId('health').classList.add('bad');
     fail(e);
   }
+  await route();
+  recovery.watch(fail);
 }
 
 start();

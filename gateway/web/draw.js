@@ -1,39 +1,137 @@
-// The picture and what was found on it.
+// What is drawn on pictures: colors, boxes, labels and masks.
 
-const longest = 1280; // pixels of the drawing's longer side
+/** A color for a class, the same each time; neighbours differ (golden angle). */
+export const colorOf = (index) => `hsl(${hue(index)} 78% ${light(index)}%)`;
 
-/** A color for a class, the same each time. */
-export const colorOf = (index) => `hsl(${(index * 67 + 212) % 360} 70% 40%)`;
+/** The color of text on colorOf. */
+export const inkOn = (index) => (light(index) < 50 ? '#fff' : '#0b1017');
+
+const hue = (index) => Math.round(index * 137.508 + 212) % 360;
+const light = (index) => (hue(index) > 205 || hue(index) < 20 ? 44 : 52); // yellow and green are bright: dark text on them
 
 /** Reads a picture as a person sees it, EXIF applied. */
 export const read = (blob) => createImageBitmap(blob, { imageOrientation: 'from-image' });
 
-/** Draws the picture, and the boxes of detections, whose coordinates are pixels of a picture of the given size. */
-export function draw(canvas, bitmap, size, detections = []) {
-  const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
-  const up = Math.max(1, Math.floor(320 / Math.max(bitmap.width, bitmap.height))); // tiny pictures are shown larger
-  canvas.width = Math.max(1, Math.round(bitmap.width * scale * up));
-  canvas.height = Math.max(1, Math.round(bitmap.height * scale * up));
-  const g = canvas.getContext('2d');
-  g.imageSmoothingEnabled = up === 1;
-  g.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  const fx = canvas.width / (size?.width || bitmap.width);
-  const fy = canvas.height / (size?.height || bitmap.height);
-  const unit = Math.max(canvas.width, canvas.height) / 320;
-  g.lineWidth = 2 * unit;
-  g.font = `600 ${11 * unit}px system-ui, sans-serif`;
-  g.textBaseline = 'top';
-  for (const d of [...detections].reverse()) { // the surest on top
-    const [x, y] = [d.box.x1 * fx, d.box.y1 * fy];
-    const [w, h] = [(d.box.x2 - d.box.x1) * fx, (d.box.y2 - d.box.y1) * fy];
-    g.strokeStyle = g.fillStyle = colorOf(d.index);
+/** The things of a document that have a place on the picture: [{label, index, score, box?}], and whether they are masks. */
+export const things = (document) => document?.detections || document?.segments || [];
+
+/**
+ * Draws boxes with their labels. at turns coordinates of the document into those of the canvas: {x, y, fx, fy}; unit is the size of a
+ * CSS pixel; lit is the box that stands out, or null.
+ */
+export function boxes(g, detections, at, unit, lit, bounds) {
+  const order = detections.map((_, i) => i).reverse(); // the surest on top, and the lit one on top of all
+  if (lit !== null && detections[lit]) order.push(...order.splice(order.indexOf(lit), 1));
+  for (const i of order) {
+    const d = detections[i];
+    if (!d.box) continue;
+    const x = at.x + d.box.x1 * at.fx;
+    const y = at.y + d.box.y1 * at.fy;
+    const w = (d.box.x2 - d.box.x1) * at.fx;
+    const h = (d.box.y2 - d.box.y1) * at.fy;
+    const faded = lit !== null && lit !== i;
+    g.globalAlpha = faded ? 0.35 : 1;
+    g.lineJoin = 'round';
+    g.strokeStyle = 'rgb(0 0 0 / 55%)'; // a halo, so that the line stands out on any picture
+    g.lineWidth = (lit === i ? 5.5 : 4) * unit;
     g.strokeRect(x, y, w, h);
-    const text = `${d.label} ${(d.score * 100).toFixed(0)}%`;
-    const [tw, th] = [g.measureText(text).width + 8 * unit, 16 * unit];
-    const tx = Math.max(0, Math.min(x - g.lineWidth / 2, canvas.width - tw));
-    const ty = y >= th ? y - th : y;
-    g.fillRect(tx, ty, tw, th);
-    g.fillStyle = '#fff';
-    g.fillText(text, tx + 4 * unit, ty + 2.5 * unit);
+    g.strokeStyle = colorOf(d.index);
+    g.lineWidth = (lit === i ? 3.5 : 2) * unit;
+    g.strokeRect(x, y, w, h);
+    if (lit === i) {
+      g.globalAlpha = 0.14;
+      g.fillStyle = colorOf(d.index);
+      g.fillRect(x, y, w, h);
+      g.globalAlpha = 1;
+    }
+    if (!faded) tag(g, `${d.label} ${(d.score * 100).toFixed(0)}%`, d.index, x, y, unit, bounds);
   }
+  g.globalAlpha = 1;
+}
+
+/** One label, inside the bounds {width, height} whatever its box does. */
+function tag(g, text, index, x, y, unit, bounds) {
+  g.font = `600 ${12 * unit}px system-ui, sans-serif`;
+  g.textBaseline = 'middle';
+  const w = g.measureText(text).width + 10 * unit;
+  const h = 18 * unit;
+  const left = Math.max(0, Math.min(x - unit, bounds.width - w));
+  const top = Math.max(0, Math.min(y >= h ? y - h - unit : y + unit, bounds.height - h));
+  g.fillStyle = colorOf(index);
+  g.beginPath();
+  g.roundRect(left, top, w, h, 3 * unit);
+  g.fill();
+  g.fillStyle = inkOn(index);
+  g.fillText(text, left + 5 * unit, top + h / 2 + 0.5 * unit);
+}
+
+const most = 4_000_000; // pixels of a map of masks; larger ones are kept at a fraction of the size
+
+/**
+ * Reads the masks of segments into one map: of each pixel, the number of its segment + 1, or 0. Masks are run lengths as COCO has them
+ * ({size: [height, width], counts}) or a PNG in base64, whose bright pixels are inside. Gives null where there is none.
+ */
+export async function masks(segments) {
+  const sized = segments.find((s) => s.mask?.size);
+  const pictures = await Promise.all(segments.map((s) => (typeof s.mask === 'string' ? png(s.mask) : null)));
+  const first = pictures.find(Boolean);
+  if (!sized && !first) return null;
+  const [height, width] = sized ? sized.mask.size : [first.height, first.width];
+  let step = 1;
+  while (Math.ceil(width / step) * Math.ceil(height / step) > most) step++;
+  const map = { width: Math.ceil(width / step), height: Math.ceil(height / step), step, of: null };
+  map.of = new Uint16Array(map.width * map.height);
+  segments.forEach((s, i) => {
+    if (pictures[i]) fromPicture(map, pictures[i], i + 1);
+    else if (s.mask?.counts) fromRuns(map, s.mask, i + 1);
+  });
+  return map;
+}
+
+function fromRuns(map, { size: [height, width], counts }, mark) {
+  let at = 0;
+  for (let r = 0; r < counts.length; r++) {
+    const end = Math.min(at + counts[r], width * height);
+    for (let p = at; r % 2 === 1 && p < end; p++) {
+      const x = Math.floor(p / height);
+      const y = p - x * height;
+      if (x % map.step === 0 && y % map.step === 0) map.of[(y / map.step) * map.width + x / map.step] = mark;
+    }
+    at = end;
+  }
+}
+
+async function png(text) {
+  const data = Uint8Array.from(atob(text.replace(/^data:[^,]*,/, '')), (c) => c.charCodeAt(0));
+  return createImageBitmap(new Blob([data], { type: 'image/png' }));
+}
+
+function fromPicture(map, bitmap, mark) {
+  const canvas = new OffscreenCanvas(map.width, map.height);
+  const g = canvas.getContext('2d');
+  g.imageSmoothingEnabled = false;
+  g.drawImage(bitmap, 0, 0, map.width, map.height);
+  const { data } = g.getImageData(0, 0, map.width, map.height);
+  for (let i = 0; i < map.of.length; i++) if (data[i * 4] > 127 && data[i * 4 + 3] > 127) map.of[i] = mark;
+}
+
+/** Paints a map of masks as a canvas of its size: each segment in its class's color, the lit one stronger. */
+export function paint(map, segments, lit) {
+  const canvas = new OffscreenCanvas(map.width, map.height);
+  const g = canvas.getContext('2d');
+  const colors = segments.map((s) => rgb(g, colorOf(s.index)));
+  const image = g.createImageData(map.width, map.height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const tints = [0, ...colors.map((c, i) => c | ((lit === null ? 128 : lit === i ? 190 : 40) << 24))];
+  for (let i = 0; i < map.of.length; i++) pixels[i] = tints[map.of[i]];
+  g.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** A CSS color as 0x00BBGGRR, which is what a Uint32Array over RGBA bytes holds. */
+function rgb(g, color) {
+  g.fillStyle = color;
+  g.fillRect(0, 0, 1, 1);
+  const [r, gr, b] = g.getImageData(0, 0, 1, 1).data;
+  return r | (gr << 8) | (b << 16);
 }

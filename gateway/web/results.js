@@ -1,44 +1,94 @@
 // The answer in words and bars.
 
-import { make, bars } from './dom.js';
+import { make, bar } from './dom.js';
 import { colorOf } from './draw.js';
 
 const percent = (x) => `${(x * 100).toFixed(x >= 0.1 ? 1 : 2)} %`;
 const number = (x) => (Number.isFinite(x) ? String(Math.round(x * 1e4) / 1e4) : '?');
 
-function head(text, answer, badge) {
-  return make('div', { class: 'head' }, make('strong', {}, text), badge, make('span', { class: 'badge', title: answer.route }, `version ${answer.document.version}`));
-}
-
 /** Where the answer came from, as a badge. */
 export function cacheBadge(status, fromCache) {
   const detail = /detail=(\w+)/.exec(status)?.[1];
-  const words = {
-    memory: 'from memory', redis: 'from Redis', shared: 'shared with another call', tensor: 'from cached tensors',
-  };
-  if (fromCache) return make('span', { class: 'badge good', title: status }, `cached: ${words[detail] || 'hit'}`);
-  return make('span', { class: 'badge info', title: status }, status.includes('stored') ? 'computed and stored' : 'computed');
+  const words = { memory: 'from memory', redis: 'from Redis', shared: 'shared with another call', tensor: 'from cached tensors' };
+  const title = `Cache-Status: ${status || 'none'}`;
+  if (fromCache) return make('span', { class: 'badge good', title }, `cached: ${words[detail] || 'hit'}`);
+  return make('span', { class: 'badge info', title }, status.includes('stored') ? 'computed and stored' : 'computed');
 }
 
-/** Shows one answer. */
-export function show(place, answer) {
+/** What a document says, in a few words. */
+export function summary(d) {
+  if (d.results) return `${d.results.length} answers`;
+  if (d.predictions) return d.predictions[0]?.label ?? 'nothing';
+  if (d.detections) return d.detections.length === 0 ? 'Nothing found' : `${d.detections.length} ${d.detections.length === 1 ? 'object' : 'objects'}`;
+  if (d.segments) return d.segments.length === 0 ? 'Nothing found' : `${d.segments.length} ${d.segments.length === 1 ? 'segment' : 'segments'}`;
+  if (d.value !== undefined) return number(d.value);
+  if (d.values) return d.values.slice(0, 6).map(number).join(', ');
+  if (d.embedding) return `${d.embedding.length} numbers`;
+  if (d.outputs) return `${d.outputs.length} ${d.outputs.length === 1 ? 'tensor' : 'tensors'}`;
+  return d.task;
+}
+
+/** Why the answer cost nothing, or what it cost, in words; '' where the badge says it all. */
+function cost(answer) {
+  if (answer.byDigest) return 'Known by its digest: nothing was uploaded.';
+  if (/detail=tensor/.test(answer.cacheStatus)) return 'No inference: the stored tensors were read anew.';
+  return '';
+}
+
+/**
+ * Shows one answer of api.infer. onhover(i | null) is called with the row that the visitor points at or has reached with the keyboard.
+ * Gives {highlight(i | null)}, which makes a row stand out.
+ */
+export function show(place, answer, { onhover } = {}) {
   const d = answer.document;
-  const badge = cacheBadge(answer.cacheStatus, d.from_cache);
-  const parts = [];
-  if (d.predictions) {
-    parts.push(head(d.predictions[0]?.label ?? 'nothing', answer, badge), make('h2', {}, 'Labels'),
-      bars(d.predictions.map((p) => ({ name: p.label, share: p.score, value: percent(p.score), color: colorOf(p.index) }))));
-  } else if (d.detections) {
-    const n = d.detections.length;
-    parts.push(head(n === 0 ? 'Nothing found' : `${n} ${n === 1 ? 'object' : 'objects'}`, answer, badge));
-    if (n) parts.push(make('h2', {}, 'Objects'), bars(d.detections.map((p) => ({ name: p.label, share: p.score, value: percent(p.score), color: colorOf(p.index) }))));
-    else parts.push(make('p', { class: 'hint' }, 'No box reaches the confidence; a lower one shows more.'));
-  } else if (d.value !== undefined) {
-    parts.push(head(number(d.value), answer, badge));
-  } else if (d.values) {
-    parts.push(head(d.values.map(number).join(', '), answer, badge));
-  } else {
-    parts.push(head(d.task, answer, badge), make('p', { class: 'hint' }, 'The raw answer is below.'));
+  const said = cost(answer);
+  const rows = [];
+  place.replaceChildren(
+    make('div', { class: 'head' }, make('strong', {}, summary(d)), make('span', { class: 'badges' }, cacheBadge(answer.cacheStatus, d.from_cache),
+      answer.byDigest && make('span', { class: 'badge good' }, 'nothing uploaded'),
+      make('span', { class: 'badge', title: answer.route || '' }, `version ${d.version}`))),
+    said ? make('p', { class: 'hint cost' }, said) : '',
+    ...details(d, rows));
+  rows.forEach((row, i) => {
+    if (!onhover) return;
+    row.tabIndex = 0;
+    for (const [event, value] of [['mouseenter', i], ['mouseleave', null], ['focus', i], ['blur', null]]) row.addEventListener(event, () => onhover(value));
+  });
+  return { highlight: (i) => rows.forEach((row, k) => row.classList.toggle('lit', k === i)) };
+}
+
+/** The parts of an answer below its head; rows is filled with the elements of what is on the picture. */
+function details(d, rows) {
+  const list = (title, items, keep) => {
+    const made = items.map(bar);
+    if (keep) rows.push(...made);
+    return [make('h2', {}, title), make('ul', { class: keep ? 'bars rows' : 'bars' }, ...made)];
+  };
+  const hint = (text) => [make('p', { class: 'hint' }, text)];
+  const scored = (p) => ({ name: p.label, share: p.score, value: percent(p.score), color: colorOf(p.index) });
+  if (d.predictions) return list('Labels', d.predictions.map((p) => ({ ...scored(p), color: undefined })));
+  if (d.detections) return d.detections.length ? list('Objects', d.detections.map(scored), true) : hint('No box reaches the confidence. A lower one shows more.');
+  if (d.segments) {
+    const all = (d.image?.width * d.image?.height) || d.segments.reduce((s, x) => s + x.area, 0);
+    return d.segments.length ? list('Segments', d.segments.map((s) => ({ name: s.label, share: s.area / all, value: percent(s.area / all), color: colorOf(s.index) })), true) : hint('No pixel belongs to a class.');
   }
-  place.replaceChildren(...parts);
+  if (d.values?.length > 1) return [make('h2', {}, 'Values'), make('pre', { tabIndex: 0 }, d.values.join('\n'))];
+  if (d.embedding) return embedding(d.embedding);
+  if (d.outputs) return d.outputs.map((o) => make('details', {}, make('summary', {}, `${o.name} · ${o.datatype} [${o.shape.join(', ')}]`), make('pre', { tabIndex: 0 }, excerpt(o.data))));
+  return d.value === undefined && !d.values ? hint('The raw answer is below.') : [];
+}
+
+const excerpt = (data = []) => data.slice(0, 256).map((x) => (typeof x === 'number' ? number(x) : String(x))).join(', ') + (data.length > 256 ? `, ... ${data.length - 256} more` : '');
+
+/** A vector as a strip of columns around a middle line. */
+function embedding(vector) {
+  const canvas = make('canvas', { class: 'vector', width: Math.min(vector.length, 1024), height: 96, role: 'img', 'aria-label': `${vector.length} numbers as columns` });
+  const g = canvas.getContext('2d');
+  const most = vector.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-9);
+  vector.slice(0, canvas.width).forEach((x, i) => {
+    g.fillStyle = x < 0 ? colorOf(1) : colorOf(0);
+    g.fillRect(i, 48, 1, (-x / most) * 46);
+  });
+  const length = Math.sqrt(vector.reduce((s, x) => s + x * x, 0));
+  return [make('h2', {}, 'Embedding'), canvas, make('p', { class: 'hint' }, `Length (L2 norm) ${number(length)}. The raw answer has all numbers.`)];
 }

@@ -1,11 +1,11 @@
 // A form for one row, made of the model's columns.
 
-import { make } from './dom.js';
+import { make, unique } from './dom.js';
 
 /** Fills the form with a field for each column. */
 export function build(form, columns, values, changed) {
-  form.replaceChildren(...columns.map((c, i) => {
-    const id = `column-${i}`;
+  form.replaceChildren(...columns.map((c) => {
+    const id = unique('column');
     const range = c.min === undefined ? '' : `${c.min} to ${c.max}`;
     const input = make('input', { id, type: 'text', inputMode: 'decimal', autocomplete: 'off', name: c.name, value: String(values?.[c.name] ?? ''), 'aria-describedby': `${id}-note` });
     input.addEventListener('input', changed);

@@ -1,6 +1,6 @@
-// What each stage took.
+// What each stage took, as a waterfall.
 
-import { make, bars } from './dom.js';
+import { make, ms } from './dom.js';
 
 /** Reads a Server-Timing header: [{stage, ms}]. */
 export function parse(header) {
@@ -11,16 +11,33 @@ export function parse(header) {
   }).filter((t) => t.stage);
 }
 
-const words = { decode: 'Decode', preprocess: 'Preprocess', queue: 'Queue', infer: 'Model', postprocess: 'Postprocess', total: 'In the gateway' };
+const words = { decode: 'Decode', preprocess: 'Preprocess', queue: 'Queue', infer: 'Model', postprocess: 'Postprocess' };
 
-const text = (ms) => `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`;
-
-/** Shows the stages as bars, and the whole round trip. */
+/**
+ * Shows the stages one after the other, each where the one before it ended, on the time that the request spent in the gateway; took is the
+ * round trip as the browser saw it, in milliseconds.
+ */
 export function show(place, header, took) {
   const all = parse(header);
-  const longest = Math.max(...all.map((t) => t.ms), 0.001);
-  place.replaceChildren(make('h2', {}, 'Time'), bars(all.map((t) => ({
-    name: words[t.stage] || t.stage, share: t.ms / longest, value: text(t.ms), color: t.stage === 'total' ? 'var(--soft)' : undefined,
-  }))), make('p', { class: 'hint' }, `${text(took)} as seen from here, with the way there and back`));
+  const stages = all.filter((t) => t.stage !== 'total');
+  const sum = stages.reduce((s, t) => s + t.ms, 0);
+  const total = Math.max(all.find((t) => t.stage === 'total')?.ms ?? sum, sum); // several pictures side by side add up to more
+  let at = 0;
+  const rows = stages.map((t) => {
+    const row = line(words[t.stage] || t.stage, at, t.ms, total, `stage-${t.stage}`);
+    at += t.ms;
+    return row;
+  });
+  rows.push(line('In the gateway', 0, total, total, 'stage-total'));
+  place.replaceChildren(make('h2', {}, 'Time'), make('ul', { class: 'waterfall' }, ...rows),
+    make('p', { class: 'hint' }, stages.length === 0 ? 'No stage had to run. ' : '', `${ms(took)} as seen from here, with the way there and back.`));
   place.hidden = false;
+}
+
+function line(name, from, length, total, kind) {
+  const fill = make('span', { class: `fill ${kind}` });
+  const share = (x) => `${total > 0 ? Math.min(100, (x / total) * 100) : 0}%`;
+  fill.style.marginLeft = share(from);
+  fill.style.width = share(length);
+  return make('li', {}, make('span', { class: 'name' }, name), make('span', { class: 'track', 'aria-hidden': 'true' }, fill), make('span', { class: 'value' }, ms(length)));
 }

@@ -1,0 +1,292 @@
+// Try a model: give it something, see what it says.
+
+import * as api from '../api.js';
+import { make, button, debounce } from '../dom.js';
+import { Answer } from '../answer.js';
+import { Grid } from '../grid.js';
+import { Picker } from '../picker.js';
+import { Viewer } from '../viewer.js';
+import * as options from '../options.js';
+import * as row from '../row.js';
+
+export const title = 'Try';
+
+/** Opens the view; rest is the name of the model, or ''. */
+export async function mount(place, app, rest) {
+  const view = new Try(place, app);
+  await view.update(rest);
+  return view;
+}
+
+class Try {
+  #model = null;
+
+  #kind = 'image'; // image, row or tensors
+
+  #picture = null; // {blob, name}, the one that is shown
+
+  #viewer = null;
+
+  #grid = null;
+
+  #live = null; // the camera
+
+  #running = null; // AbortController of the question under way
+
+  constructor(place, app) {
+    this.app = app;
+    this.soon = debounce(60, () => this.run());
+    this.select = make('select', { id: 'model', onchange: () => app.go(`try/${encodeURIComponent(this.select.value)}`) });
+    this.version = make('select', { id: 'version', onchange: () => this.run() });
+    this.versionField = make('div', { class: 'field' }, make('label', { for: 'version' }, 'Version'), this.version);
+    this.about = make('p', { id: 'about', class: 'hint' });
+    this.kinds = make('div', { id: 'kinds', class: 'tabs', role: 'group', 'aria-label': 'Kind of input' },
+      ...[['image', 'Picture'], ['row', 'Row']].map(([kind, label]) => button(label, () => { this.#choose(kind); this.run(); }, { 'data-kind': kind })));
+    this.pictures = make('div', { id: 'picture' });
+    this.row = make('form', { id: 'row', class: 'row', 'aria-label': 'Row' });
+    this.tensors = make('div', { id: 'tensors' });
+    this.options = make('div', { id: 'options', class: 'options', role: 'group', 'aria-label': 'Options' });
+    const answer = make('section', { id: 'answer', class: 'card', 'aria-label': 'Answer' });
+    place.replaceChildren(make('div', { class: 'columns' },
+      make('section', { id: 'ask', class: 'card', 'aria-label': 'Input' },
+        make('div', { class: 'fields' }, make('div', { class: 'field' }, make('label', { for: 'model' }, 'Model'), this.select), this.versionField),
+        this.about, this.kinds, this.pictures, this.row, this.tensors, this.options),
+      answer));
+    this.picker = new Picker(this.pictures, { take: (all) => this.take(all), camera: () => this.camera(), fail: app.fail });
+    this.answer = new Answer(answer, {
+      onhover: (i) => this.#viewer?.highlight(i),
+      again: () => this.run({ cache: 'no-cache' }),
+      picture: () => this.#viewer?.toBlob(),
+    });
+    this.answer.empty('Choose a sample or drop a picture: the answer appears here.');
+  }
+
+  /** Shows another model; the picture stays, where it takes one. */
+  async update(rest) {
+    const { models } = this.app;
+    const shown = models.filter((m) => m.ready && m.samples.length);
+    const first = models.find((m) => m.name === rest) || shown.find((m) => m.task === 'object-detection') || shown[0] || models.find((m) => m.ready) || models[0];
+    this.select.replaceChildren(...models.map((m) => make('option', { value: m.name }, m.ready ? m.name : `${m.name} (not ready)`)));
+    if (!first) return this.app.models.length === 0 && this.answer.empty('There are no models yet. Put one into the model repository: it appears here.');
+    this.select.value = first.name;
+    if (rest && rest !== first.name) this.app.fail({ title: `There is no model ${rest}`, detail: `${first.name} is shown instead; the list has all models.` });
+    let m;
+    try {
+      m = await this.app.model(first.name);
+    } catch (e) {
+      return this.app.fail(e);
+    }
+    if (this.select.value !== m.name) return undefined; // another one has been chosen meanwhile
+    return this.#show(m);
+  }
+
+  /** All is well again: asks what was asked last. */
+  recovered() { return this.update(this.select.value); }
+
+  /** Stops everything that runs. */
+  leave() {
+    this.#running?.abort();
+    this.#endLive();
+    this.#grid?.destroy();
+    this.#viewer?.destroy();
+    this.picker.destroy();
+  }
+
+  async #show(m) {
+    this.#model = m.error ? null : m;
+    if (m.error) this.app.fail({ title: `${m.name} cannot be served`, detail: m.error });
+    const labels = m.labels || [];
+    this.about.textContent = [m.description || (m.task || '').replaceAll('-', ' '), labels.slice(0, 8).join(', ') + (labels.length > 8 ? ', …' : '')].filter(Boolean).join(': ');
+    const ready = (m.versions || []).filter((v) => v.state === 'READY');
+    this.version.replaceChildren(make('option', { value: '' }, 'newest'), ...ready.map((v) => make('option', { value: v.version }, v.version)));
+    this.versionField.hidden = ready.length < 2;
+    const [takesImage, takesRow] = [Boolean(m.preprocess), Boolean(m.columns?.length)];
+    this.kinds.hidden = !(takesImage && takesRow);
+    this.#choose(takesImage || m.error ? 'image' : takesRow ? 'row' : 'tensors');
+    row.build(this.row, m.columns || [], m.example?.body?.row, this.soon);
+    options.build(this.options, m, this.soon);
+    this.picker.offer(m);
+    this.picker.mark(this.#picture?.name);
+    await this.#viewer?.overlay(null);
+    if (m.error) return this.answer.empty('This model cannot be asked.');
+    if (this.#kind === 'tensors') {
+      this.tensors.replaceChildren(make('p', { class: 'hint' }, 'This model takes tensors; the API has an example:'), make('pre', { tabIndex: 0 }, m.example?.curl || JSON.stringify(m.example?.body, null, 2) || ''));
+      return this.answer.empty('Ask this model with the request on the left.');
+    }
+    if (this.#kind === 'image' && !this.#picture && !this.#grid) return this.answer.empty('Choose a sample or drop a picture: the answer appears here.');
+    return this.run();
+  }
+
+  #choose(kind) {
+    this.#kind = kind;
+    this.pictures.hidden = kind !== 'image';
+    this.row.hidden = kind !== 'row';
+    this.tensors.hidden = kind !== 'tensors';
+    for (const b of this.kinds.children) b.setAttribute('aria-pressed', String(b.dataset.kind === kind));
+    if (kind !== 'image') this.#endLive();
+  }
+
+  /** The options in force. */
+  #wishes() {
+    return { ...(this.version.value && { version: this.version.value }), ...options.values(this.options) };
+  }
+
+  /** Asks the model, if there is something to ask; an older question is dropped. */
+  async run(more = {}) {
+    if (!this.#model || this.#live) return;
+    if (this.#kind === 'image' && this.#grid && !this.#picture) return void await this.#all();
+    const input = this.#kind === 'row' ? { row: row.values(this.row) } : { image: this.#picture?.blob };
+    if (this.#kind === 'image' && !input.image) return;
+    this.#running?.abort();
+    const mine = this.#running = new AbortController();
+    const question = { model: this.#model, input, options: this.#wishes(), fileName: this.#picture?.name || 'picture.jpg' };
+    this.answer.busy(true);
+    try {
+      const answer = await api.infer(question.model.name, input, { ...question.options, ...more }, mine.signal);
+      if (mine.signal.aborted) return;
+      this.#failed(null);
+      this.answer.show(answer, question);
+      if (input.image) await this.#viewer?.overlay(answer.document);
+    } catch (e) {
+      if (e.name !== 'AbortError') this.#failed(e);
+    } finally {
+      if (this.#running === mine) this.answer.busy(false);
+    }
+  }
+
+  #failed(problem) {
+    this.app.fail(problem);
+    row.mark(this.row, problem?.places);
+    if (problem) this.answer.clear();
+  }
+
+  /** Takes pictures from wherever they came. */
+  async take(all) {
+    this.#endLive();
+    this.#running?.abort();
+    this.#choose('image');
+    this.#grid?.destroy();
+    this.#grid = null;
+    this.picker.extra.replaceChildren();
+    if (all.length > 1) {
+      this.#picture = null;
+      this.#viewer?.destroy();
+      this.#viewer = null;
+      this.picker.mark('');
+      this.picker.full(true);
+      this.answer.empty('Open a picture to see its answer.');
+      this.#grid = new Grid(this.picker.stage, {
+        ask: (blob, signal) => api.infer(this.#model.name, { image: blob }, this.#wishes(), signal),
+        open: (item) => this.#open(item),
+      });
+      this.pending = all;
+      return this.#all();
+    }
+    return this.#one(all[0]);
+  }
+
+  /** Asks about all pictures of the grid. */
+  async #all() {
+    if (!this.#model) return;
+    const { pending } = this;
+    this.pending = null;
+    const finished = await (pending ? this.#grid.take(pending) : this.#grid.run());
+    if (!finished) return;
+    const failed = this.#grid.items.map((i) => i.problem).filter(Boolean);
+    this.app.fail(failed.find((p) => p.away) || null);
+    this.app.say(`${this.#grid.items.length - failed.length} of ${this.#grid.items.length} pictures answered.`);
+  }
+
+  /** Shows one picture of the grid in full; the grid is kept for the way back. */
+  async #open(item) {
+    const kept = [...this.picker.stage.childNodes];
+    this.picker.extra.replaceChildren(button(`Back to all ${this.#grid.items.length}`, () => {
+      this.#viewer?.destroy();
+      this.#viewer = this.#picture = null;
+      this.picker.stage.replaceChildren(...kept);
+      this.picker.extra.replaceChildren();
+      this.answer.empty('Open a picture to see its answer.');
+      this.run();
+      item.tile.focus();
+    }, { id: 'back' }));
+    await this.#one(item);
+    this.picker.extra.firstChild?.focus();
+  }
+
+  async #one({ blob, name }) {
+    this.#picture = { blob, name };
+    this.picker.mark(name);
+    this.picker.full(true);
+    this.#viewer ??= this.#look();
+    try {
+      await this.#viewer.show(blob);
+    } catch { // not a picture that the browser can show: the server says what is wrong with it
+      this.#viewer.destroy();
+      this.#viewer = null;
+      if (!this.#grid) this.picker.full(false);
+    }
+    return this.run();
+  }
+
+  #look() {
+    const viewer = new Viewer(this.picker.stage);
+    viewer.canvas.id = 'canvas';
+    viewer.onhover = (i) => this.answer.highlight(i);
+    return viewer;
+  }
+
+  /** Turns the camera on, or off where it is on. */
+  async camera() {
+    if (this.#live) return void await this.#freeze();
+    const { start } = await import('../camera.js');
+    this.#running?.abort();
+    try {
+      const live = await start({
+        answer: (blob, signal) => this.#frame(blob, signal),
+        drawn: () => this.#viewer?.redraw(),
+        tell: ({ fps, ms }) => { this.picker.extra.textContent = `${fps.toFixed(1)} frames/s, ${ms.toFixed(0)} ms each`; },
+        fail: (e) => { this.#endLive(); this.#failed(e); },
+      });
+      this.#grid?.destroy();
+      this.#grid = this.#picture = null;
+      this.picker.mark('');
+      this.picker.full(true);
+      this.#viewer?.destroy();
+      this.#viewer = this.#look();
+      this.#live = live;
+      this.picker.camera.textContent = 'Freeze';
+      this.picker.camera.classList.add('live');
+      await this.#viewer.show(live.video);
+    } catch (e) {
+      this.app.fail(e);
+    }
+    return undefined;
+  }
+
+  /** Asks about one frame. Frames are not kept in the cache: no two are alike. */
+  async #frame(blob, signal) {
+    if (!this.#model) return;
+    const question = { model: this.#model, input: { image: blob }, options: this.#wishes(), fileName: 'camera.jpg', live: true };
+    const answer = await api.infer(question.model.name, question.input, { ...question.options, cache: 'no-store' }, signal, { digestFirst: false });
+    if (signal.aborted) return;
+    this.answer.show(answer, question);
+    await this.#viewer?.overlay(answer.document);
+  }
+
+  /** Stops the camera and keeps its last frame as a picture. */
+  async #freeze() {
+    const live = this.#live;
+    const blob = await live.freeze();
+    this.#endLive();
+    await this.#one({ blob, name: 'camera.jpg' });
+  }
+
+  #endLive() {
+    if (!this.#live) return;
+    this.#live.stop();
+    this.#live = null;
+    this.picker.camera.textContent = 'Camera';
+    this.picker.camera.classList.remove('live');
+    this.picker.extra.replaceChildren();
+  }
+}
