@@ -73,6 +73,9 @@ func TestQuantiles(t *testing.T) {
 	if q := d.quantiles(.5, .99); q[0] != 0 || q[1] != 0 {
 		t.Error(q)
 	}
+	if count, ms := d.total(); count != 0 || ms != 0 {
+		t.Error(count, ms)
+	}
 	for i := 1; i <= 1000; i++ {
 		d.add(time.Duration(i) * time.Millisecond)
 	}
@@ -81,6 +84,9 @@ func TestQuantiles(t *testing.T) {
 		if math.Abs(q-want) > .09*want {
 			t.Errorf("quantile %d is %v, want %v", i, q, want)
 		}
+	}
+	if count, ms := d.total(); count != 1000 || math.Abs(ms-500500) > .05*500500 {
+		t.Errorf("%d took %v ms, want 1000 and 500500", count, ms)
 	}
 	for _, extreme := range []time.Duration{-time.Second, 0, time.Hour, math.MaxInt64} {
 		d.add(extreme)

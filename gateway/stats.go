@@ -75,6 +75,16 @@ func (d *durations) quantiles(q ...float64) []float64 {
 	return out
 }
 
+// total gives how many there were, and their sum in milliseconds: each counts as the middle of its bucket by ratio, which is at most 5 % off and costs an addition nothing.
+func (d *durations) total() (count int64, ms float64) {
+	for i := range d.buckets {
+		n := d.buckets[i].Load()
+		count += n
+		ms += float64(n) * math.Exp2((float64(i)+0.5)/perOctave) / 1000
+	}
+	return count, math.Round(ms*1000) / 1000
+}
+
 // statsView is the body of /v1/stats.
 type statsView struct {
 	Version       string           `json:"version" doc:"Of the gateway"`
@@ -102,6 +112,8 @@ type modelStatsView struct {
 
 type stageView struct {
 	Stage string  `json:"stage" example:"preprocess"`
+	Count int64   `json:"count" doc:"Items that went through it since the start"`
+	Total float64 `json:"total_ms" doc:"Of all of them together, at most 5 % off: two answers give the mean of the time between"`
 	P50   float64 `json:"p50_ms"`
 	P90   float64 `json:"p90_ms"`
 	P99   float64 `json:"p99_ms"`
@@ -195,7 +207,8 @@ func (t *stageTimes) view(model string) []stageView {
 	}
 	for s := range pipeline.Stage(pipeline.Stages) {
 		if q := m.took[s].quantiles(.5, .9, .99); q[0] > 0 {
-			list = append(list, stageView{s.String(), q[0], q[1], q[2]})
+			count, ms := m.took[s].total()
+			list = append(list, stageView{s.String(), count, ms, q[0], q[1], q[2]})
 		}
 	}
 	return list
