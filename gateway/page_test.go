@@ -247,7 +247,7 @@ func TestPageInChromium(t *testing.T) {
 	b.run(chromedp.Click(`#samples button[data-file="circle.png"]`))
 	b.until(answerText + `.includes('circle') && ` + answerText + `.includes('91.2') && ` + answerText + `.includes('computed and stored')`)
 	b.until(`document.querySelector('#timing')?.innerText.includes('Model') && document.querySelector('#timing').innerText.includes('2.00 ms')`)
-	b.until(`document.querySelector('#curl').innerText.startsWith('curl -F image=@circle.png http://127.0.0.1')`)
+	b.until(`(document.querySelector('#snippets pre')?.innerText || '').startsWith('curl -F image=@circle.png http://127.0.0.1')`)
 	b.shot("page-labels")
 	if sent := r.runner.last().Item.Image.Bytes; len(sent) == 0 || sha256.Sum256(sent) != sampleSum("circle.png") {
 		t.Error("the page sent something else than the sample")

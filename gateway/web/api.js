@@ -73,8 +73,7 @@ export async function digestOf(blob) {
 /** Asks for the answer about a picture that is named by its digest alone; null where the gateway has none. */
 async function byDigest(name, digest, options, signal) {
   try {
-    const response = await ask(`${at(name)}/results/${digest}${query(options)}`, { headers: { Prefer: 'miss=no-content' }, cache: 'no-store', signal });
-    return response.status === 200 ? response : null;
+    return await ask(`${at(name)}/results/${digest}${query(options)}`, { cache: 'no-store', signal });
   } catch (e) {
     if (e.code === 'result_not_cached') return null;
     throw e;
@@ -115,12 +114,3 @@ export async function infer(name, input, options = {}, signal, { digestFirst = t
     cacheStatus: h.get('Cache-Status') || '', serverTiming: h.get('Server-Timing') || '', route: h.get('X-Route') || '', requestId: h.get('X-Request-Id') || '',
   };
 }
-
-/** The same request for a shell. */
-export function curl(name, input, options, fileName) {
-  const url = quote(location.origin + inferPath(name, options));
-  if (input.image) return `curl -F ${quote(`image=@${fileName}`)} ${url}`;
-  return `curl -H 'Content-Type: application/json' -d ${quote(body(input).body)} ${url}`;
-}
-
-const quote = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

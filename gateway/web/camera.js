@@ -2,7 +2,7 @@
 
 import { make } from './dom.js';
 
-const longest = 1280; // pixels of a frame's longer side
+const longest = 640; // pixels of a frame's longer side
 
 /** Why there is no camera, in words that say what to do. */
 function explain(e) {
@@ -24,7 +24,7 @@ export async function start({ answer, drawn, tell, fail }) {
   }
   let stream;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: { ideal: 'environment' } } });
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: { ideal: 'environment' } } });
   } catch (e) {
     throw explain(e);
   }
@@ -48,7 +48,7 @@ export async function start({ answer, drawn, tell, fail }) {
   }
 
   async function ask() {
-    const times = []; // of the last answers, for the rate
+    const times = []; // [when, how long] of the last answers, for the rate
     while (!stopped.signal.aborted) {
       const from = performance.now();
       try {
@@ -58,10 +58,10 @@ export async function start({ answer, drawn, tell, fail }) {
         return;
       }
       const now = performance.now();
-      times.push(now);
-      while (now - times[0] > 2000) times.shift();
-      const fps = times.length > 1 ? ((times.length - 1) * 1000) / (now - times[0]) : 1000 / (now - from);
-      if (!stopped.signal.aborted) tell({ fps, ms: now - from });
+      times.push([now, now - from]);
+      while (now - times[0][0] > 2000) times.shift();
+      const fps = times.length > 1 ? ((times.length - 1) * 1000) / (now - times[0][0]) : 1000 / (now - from);
+      if (!stopped.signal.aborted) tell({ fps, ms: times.reduce((sum, [, took]) => sum + took, 0) / times.length });
       await new Promise(requestAnimationFrame); // also: nothing is asked while nobody looks
     }
   }

@@ -21,7 +21,7 @@ export class Grid {
     place.replaceChildren(make('div', { class: 'progress' }, this.bar, this.count), this.list);
   }
 
-  /** Shows pictures, [{blob, name}], and asks about each. */
+  /** Shows pictures, [{blob, name}], and asks about each; as run. */
   async take(pictures) {
     this.items = pictures.map((p) => ({ ...p, canvas: make('canvas', { width: 1, height: 1, 'aria-hidden': 'true' }), caption: make('span', { class: 'caption' }, 'waiting') }));
     this.list.replaceChildren(...this.items.map((item) => {
@@ -29,7 +29,7 @@ export class Grid {
       item.tile.replaceChildren(item.canvas, make('span', { class: 'text' }, make('span', { class: 'file' }, item.name), item.caption));
       return make('li', {}, item.tile);
     }));
-    await this.run();
+    return this.run();
   }
 
   /** Asks about all pictures, again; older questions are dropped. Resolves with whether all were answered or failed for good. */

@@ -42,3 +42,11 @@ export function values(place) {
   }
   return options;
 }
+
+/** Sets the sliders to options, such as those of an answer in the history; what is not named is the model's own. */
+export function set(place, options = {}) {
+  for (const slider of place.querySelectorAll('input[type=range]')) {
+    slider.value = options[slider.name] ?? slider.dataset.usual;
+    slider.dispatchEvent(new Event('input'));
+  }
+}

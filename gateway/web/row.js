@@ -24,6 +24,11 @@ export function values(form) {
   return row;
 }
 
+/** Fills the fields. */
+export function set(form, row) {
+  for (const input of form.querySelectorAll('input')) input.value = String(row[input.name] ?? '');
+}
+
 /** Marks the fields that a problem names, such as body.row.petal_width; without a problem, none. */
 export function mark(form, places = []) {
   for (const input of form.querySelectorAll('input')) {

@@ -33,6 +33,10 @@ class Try {
 
   #running = null; // AbortController of the question under way
 
+  #left = false;
+
+  #tensors = null; // the module, once a model wants it
+
   constructor(place, app) {
     this.app = app;
     this.soon = debounce(60, () => this.run());
@@ -61,15 +65,31 @@ class Try {
     this.answer.empty('Choose a sample or drop a picture: the answer appears here.');
   }
 
-  /** Shows another model; the picture stays, where it takes one. */
+  /** Shows another model, rest: the picture stays, where it takes one. NAME/history/ID opens an answer of the history again. */
   async update(rest) {
+    const [, name, id] = /^(.*)\/history\/(\d+)$/.exec(rest) || [null, rest, ''];
+    await this.#open(name, id ? await this.#recall(id) : null);
+    if (id) history.replaceState(null, '', `#try/${encodeURIComponent(this.select.value)}`);
+  }
+
+  /** An entry of the history; null, said in words, where it is gone. */
+  async #recall(id) {
+    const { get } = await import('../store.js');
+    const entry = await get(id);
+    if (!entry) this.app.fail({ title: 'This answer is no longer in the history', detail: 'Give the picture again.' });
+    else if (!entry.blob && !entry.row && !entry.body) this.app.fail({ title: 'Only the thumbnail of this picture was kept', detail: 'Give the picture again.' });
+    return entry;
+  }
+
+  async #open(wanted, entry) {
+    this.wanted = wanted;
     const { models } = this.app;
     const shown = models.filter((m) => m.ready && m.samples.length);
-    const first = models.find((m) => m.name === rest) || shown.find((m) => m.task === 'object-detection') || shown[0] || models.find((m) => m.ready) || models[0];
+    const first = models.find((m) => m.name === wanted) || shown.find((m) => m.task === 'object-detection') || shown[0] || models.find((m) => m.ready) || models[0];
     this.select.replaceChildren(...models.map((m) => make('option', { value: m.name }, m.ready ? m.name : `${m.name} (not ready)`)));
     if (!first) return this.app.models.length === 0 && this.answer.empty('There are no models yet. Put one into the model repository: it appears here.');
     this.select.value = first.name;
-    if (rest && rest !== first.name) this.app.fail({ title: `There is no model ${rest}`, detail: `${first.name} is shown instead; the list has all models.` });
+    if (wanted && wanted !== first.name) this.app.fail({ title: `There is no model ${wanted}`, detail: `${first.name} is shown instead; the list has all models.` });
     let m;
     try {
       m = await this.app.model(first.name);
@@ -77,14 +97,15 @@ class Try {
       return this.app.fail(e);
     }
     if (this.select.value !== m.name) return undefined; // another one has been chosen meanwhile
-    return this.#show(m);
+    return this.#show(m, entry);
   }
 
   /** All is well again: asks what was asked last. */
-  recovered() { return this.update(this.select.value); }
+  recovered() { return this.update(this.select.value || this.wanted); }
 
   /** Stops everything that runs. */
   leave() {
+    this.#left = true;
     this.#running?.abort();
     this.#endLive();
     this.#grid?.destroy();
@@ -92,7 +113,7 @@ class Try {
     this.picker.destroy();
   }
 
-  async #show(m) {
+  async #show(m, entry) {
     this.#model = m.error ? null : m;
     if (m.error) this.app.fail({ title: `${m.name} cannot be served`, detail: m.error });
     const labels = m.labels || [];
@@ -110,10 +131,24 @@ class Try {
     await this.#viewer?.overlay(null);
     if (m.error) return this.answer.empty('This model cannot be asked.');
     if (this.#kind === 'tensors') {
-      this.tensors.replaceChildren(make('p', { class: 'hint' }, 'This model takes tensors; the API has an example:'), make('pre', { tabIndex: 0 }, m.example?.curl || JSON.stringify(m.example?.body, null, 2) || ''));
-      return this.answer.empty('Ask this model with the request on the left.');
+      this.#tensors = await import('../tensors.js');
+      this.#tensors.build(this.tensors, m, this.soon);
     }
+    if (entry) return this.#again(entry);
     if (this.#kind === 'image' && !this.#picture && !this.#grid) return this.answer.empty('Choose a sample or drop a picture: the answer appears here.');
+    return this.run();
+  }
+
+  /** Asks again what the history has. */
+  #again(entry) {
+    this.version.value = entry.version || '';
+    options.set(this.options, entry.options);
+    if (entry.blob) return this.take([{ blob: entry.blob, name: entry.fileName }]);
+    if (entry.row && this.row.children.length) {
+      this.#choose('row');
+      row.set(this.row, entry.row);
+    }
+    if (entry.body) this.#tensors?.set?.(this.tensors, entry.body);
     return this.run();
   }
 
@@ -135,8 +170,8 @@ class Try {
   async run(more = {}) {
     if (!this.#model || this.#live) return;
     if (this.#kind === 'image' && this.#grid && !this.#picture) return void await this.#all();
-    const input = this.#kind === 'row' ? { row: row.values(this.row) } : { image: this.#picture?.blob };
-    if (this.#kind === 'image' && !input.image) return;
+    const input = this.#input();
+    if (!input) return;
     this.#running?.abort();
     const mine = this.#running = new AbortController();
     const question = { model: this.#model, input, options: this.#wishes(), fileName: this.#picture?.name || 'picture.jpg' };
@@ -154,9 +189,20 @@ class Try {
     }
   }
 
+  /** What the model is asked about; null where there is nothing yet. */
+  #input() {
+    if (this.#kind === 'row') return { row: row.values(this.row) };
+    if (this.#kind === 'tensors') {
+      const body = this.#tensors?.values(this.tensors);
+      return body ? { body } : null;
+    }
+    return this.#picture && { image: this.#picture.blob };
+  }
+
   #failed(problem) {
     this.app.fail(problem);
     row.mark(this.row, problem?.places);
+    if (this.#kind === 'tensors') this.#tensors.mark(this.tensors, problem);
     if (problem) this.answer.clear();
   }
 
@@ -174,10 +220,10 @@ class Try {
       this.#viewer = null;
       this.picker.mark('');
       this.picker.full(true);
-      this.answer.empty('Open a picture to see its answer.');
+      this.answer.empty('The answers are on their way.');
       this.#grid = new Grid(this.picker.stage, {
         ask: (blob, signal) => api.infer(this.#model.name, { image: blob }, this.#wishes(), signal),
-        open: (item) => this.#open(item),
+        open: (item) => this.#enlarge(item),
       });
       this.pending = all;
       return this.#all();
@@ -192,20 +238,20 @@ class Try {
     this.pending = null;
     const finished = await (pending ? this.#grid.take(pending) : this.#grid.run());
     if (!finished) return;
+    if (!this.#picture) this.answer.several(this.#grid.items);
     const failed = this.#grid.items.map((i) => i.problem).filter(Boolean);
     this.app.fail(failed.find((p) => p.away) || null);
     this.app.say(`${this.#grid.items.length - failed.length} of ${this.#grid.items.length} pictures answered.`);
   }
 
   /** Shows one picture of the grid in full; the grid is kept for the way back. */
-  async #open(item) {
+  async #enlarge(item) {
     const kept = [...this.picker.stage.childNodes];
     this.picker.extra.replaceChildren(button(`Back to all ${this.#grid.items.length}`, () => {
       this.#viewer?.destroy();
       this.#viewer = this.#picture = null;
       this.picker.stage.replaceChildren(...kept);
       this.picker.extra.replaceChildren();
-      this.answer.empty('Open a picture to see its answer.');
       this.run();
       item.tile.focus();
     }, { id: 'back' }));
@@ -247,6 +293,7 @@ class Try {
         tell: ({ fps, ms }) => { this.picker.extra.textContent = `${fps.toFixed(1)} frames/s, ${ms.toFixed(0)} ms each`; },
         fail: (e) => { this.#endLive(); this.#failed(e); },
       });
+      if (this.#left) return void live.stop();
       this.#grid?.destroy();
       this.#grid = this.#picture = null;
       this.picker.mark('');
