@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"image/jpeg"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -126,5 +128,28 @@ func TestDigestsHaveATableOfTheirOwn(t *testing.T) {
 	}
 	if digestTable(rows[:1]) != "" {
 		t.Error("a table of nothing")
+	}
+}
+
+// An answer that is gone is made again, a few times; one that never stays is a fault.
+func TestWhatIsGoneIsFilledAgain(t *testing.T) {
+	for _, lost := range []int{1, mostRefills + 1} {
+		asked, filled := 0, 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "POST" {
+				filled++
+				return
+			}
+			if asked++; asked <= lost {
+				w.WriteHeader(http.StatusNotFound)
+			}
+		}))
+		address := strings.TrimPrefix(server.URL, "http://")
+		body := &target{address: address, path: "/infer", raw: true}
+		took, err := sendFor(t.Context(), &target{address: address, path: "/results/%s", asks: true, fills: body}, picture{"small", []byte("picture"), 0}, false, time.Now())
+		server.Close()
+		if few := lost == 1; few != (err == nil) || few && (len(took) != 1 || filled != 1 || asked != 2) {
+			t.Errorf("%d times: %v, %v, asked %d, filled %d", lost, took, err, asked, filled)
+		}
 	}
 }
