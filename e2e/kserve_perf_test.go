@@ -59,7 +59,7 @@ var (
 	trouble    = regexp.MustCompile(`(?i)\b(failed|error|errors|exception|unable)\b.*`)
 )
 
-// analyze runs perf_analyzer once, for three windows of 400 ms: it has to end well, to have counted answers, and to say nothing of errors. With --request-count
+// analyze runs perf_analyzer once, for windows of 40 calls until three in a row have been like each other: it has to end well, to have counted answers, and to say nothing of errors. With --request-count
 // it waits for ever where all of them were answered before it began to count, as cached ones are on a busy machine.
 func analyze(t *testing.T, gateway side, args ...string) {
 	t.Helper()
@@ -70,7 +70,7 @@ func analyze(t *testing.T, gateway side, args ...string) {
 			address = gateway.http
 		}
 	}
-	process := parts.Start(t, parts.PerfAnalyzer(t, append(args, "-u", address, "-p", "400", "-s", "999", "-r", "3")...))
+	process := parts.Start(t, parts.PerfAnalyzer(t, append(args, "-u", address, "--measurement-mode", "count_windows", "--measurement-request-count", "40", "-s", "999", "-r", "10")...))
 	code, log := process.Exit(), process.Log()
 	rate, count := throughput.FindStringSubmatch(log), requests.FindStringSubmatch(log)
 	if code != 0 || rate == nil || count == nil || trouble.MatchString(log) {
