@@ -57,7 +57,7 @@ export class Submit {
     place.replaceChildren(make('h2', {}, 'Hand in'), make('div', { class: 'submit' },
       make('div', {}, this.drop, this.chosen),
       make('div', { class: 'settings' }, field('Model', this.model), this.about, this.options, field('Priority', this.priority),
-        make('div', { class: 'pair' }, field('Start', this.delay), field('Keep the answers for', this.ttl)),
+        make('div', { class: 'pair' }, field('Start', this.delay), field('Keep answers for', this.ttl)),
         make('div', { class: 'buttons' }, this.send, this.stop), this.bar, this.told)));
     this.#listen();
     this.#choose();

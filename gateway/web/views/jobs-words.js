@@ -21,7 +21,7 @@ export function span(seconds) {
   if (seconds < 1) return 'less than a second';
   for (const [size, name] of [[86400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']]) {
     const n = Math.round(seconds / size);
-    if (seconds >= size) return n === 1 ? `1 ${name}` : `${n} ${name}s`;
+    if (seconds >= 0.99 * size) return n === 1 ? `1 ${name}` : `${n} ${name}s`;
   }
   return '';
 }
