@@ -43,7 +43,7 @@ func runtime() Row {
 			Query{`process_resident_memory_bytes{G}`, "resident {{instance}}"}, Query{`go_memstats_heap_inuse_bytes{G} + go_memstats_stack_inuse_bytes{G}`, "Go {{instance}}"}).wide(6),
 		lines("Goroutines", "short", "They follow connections and calls.", Query{`go_goroutines{G}`, "{{instance}}"}).wide(6),
 		lines("Garbage collection", "s", "The longest pause of the last ones, and pauses a second.",
-			Query{`go_gc_duration_seconds{G, quantile="1"}`, "longest {{instance}}"}, Query{`rate(go_gc_duration_seconds_sum{G}[R])`, "a second {{instance}}"}).wide(6),
+			Query{`go_gc_duration_seconds{G, quantile=~"1|1.0"}`, "longest {{instance}}"}, Query{`rate(go_gc_duration_seconds_sum{G}[R])`, "a second {{instance}}"}).wide(6),
 		lines("Allocated", "Bps", "Bytes a second that were made on Go's heap.", Query{`rate(go_memstats_alloc_bytes_total{G}[R])`, "{{instance}}"}).wide(6),
 		lines("Files and connections", "percentunit", "Open, of those that the process may have open.", Query{`process_open_fds{G} / process_max_fds{G}`, "{{instance}}"}).wide(6),
 		lines("Log and traces", "short", "A second: lines of the log that were lost, spans by what became of them.",
