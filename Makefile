@@ -36,7 +36,7 @@ build: deps ## install what the build needs, and build bin/triton-gateway
 	install -C -m 644 .cache/onnxruntime/libonnxruntime.so bin/libonnxruntime.so
 
 .PHONY: test
-test: build parts lint test-training test-ui ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
+test: build parts lint lint-deploy test-training test-ui ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
 	@echo '==> tests without cgo, OpenCV and real parts'
 	CGO_ENABLED=0 TRITON_GATEWAY_PARTS=off go test -count=1 -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@echo '==> all tests, with the race detector and real parts'
@@ -59,6 +59,33 @@ lint: deps ## go vet and gofmt
 	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	CGO_ENABLED=0 go vet ./...
 	go vet -tags $(TAGS) ./...
+
+.PHONY: lint-deploy
+lint-deploy: build parts ## hold compose.yaml, the Dockerfiles and the proxy's settings to their rules, as far as that goes without a container engine
+	@echo '==> compose.yaml, Dockerfiles, proxy'
+	.cache/deploy/bin/hadolint Dockerfile dashboard/Dockerfile
+	cd deploy/check && go vet ./... && TRITON_GATEWAY_REQUIRE_PARTS=1 go test -count=1 -timeout $(TEST_TIMEOUT) ./...
+	$(MAKE) --no-print-directory sbom
+
+# The packages of the image: those that the Dockerfile installs in its stage runtime. Empty: all that are installed.
+SBOM_PACKAGES ?= $(shell sed -n '/ AS runtime$$/,/^ && rm /s/^      \([a-z0-9.+-]*\) .*/\1/p' Dockerfile | paste -sd,)
+SBOM_STATUS   ?= /var/lib/dpkg/status
+
+.PHONY: sbom
+sbom: ## write bin/triton-gateway.cdx.json: what is inside of the program and its image, as CycloneDX (after make build)
+	cd deploy/check && go run ./sbom -binary $(CURDIR)/$(BINARY) -library $(CURDIR)/bin/libonnxruntime.so -library-version $(shell sed -n 's/^version=//p' $(INSTALL)/onnxruntime.sh) \
+	  -status $(abspath $(SBOM_STATUS)) -packages '$(SBOM_PACKAGES)' -version '$(VERSION)' -out $(CURDIR)/$(BINARY).cdx.json
+
+.PHONY: replay
+replay: deps ## run the build of the Dockerfile in a folder that holds only what .dockerignore lets through
+	rm -rf .cache/replay && mkdir -p .cache/replay/.cache
+	cd deploy/check && go run ./context -from ../.. -to ../../.cache/replay
+	cp -r .cache/onnxruntime .cache/replay/.cache/
+	$(MAKE) -C .cache/replay build VERSION=replay COMMIT=replay
+	$(MAKE) -C .cache/replay sbom SBOM_PACKAGES=
+	cd .cache/replay && ./bin/triton-gateway version
+	cd deploy/check && TRITON_GATEWAY_BIN=$(CURDIR)/.cache/replay/bin/triton-gateway go test -count=1 -run TestTheImage .
+	rm -rf .cache/replay
 
 .PHONY: fuzz
 fuzz: deps ## run each fuzz test for FUZZ_TIME (30s)
@@ -105,6 +132,8 @@ parts: ## install what the tests need: Triton and its clients, Redis, Chromium a
 	@$(INSTALL)/venv.sh moto requirements/moto.txt
 	@$(INSTALL)/venv.sh ui requirements/ui.txt
 	@$(INSTALL)/nginx.sh
+	@$(INSTALL)/haproxy.sh
+	@$(INSTALL)/venv.sh deploy requirements/deploy.txt
 	@$(INSTALL)/prometheus.sh
 
 .PHONY: clean
