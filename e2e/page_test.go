@@ -46,7 +46,7 @@ func open(t *testing.T, url string) context.Context {
 // A newcomer opens the page, takes a sample, moves the slider, and types a row.
 func TestThePageShowsBoxesTimesAndTheCache(t *testing.T) {
 	g := start(t)
-	ctx := open(t, g.URL+"/#shapes-detector")
+	ctx := open(t, g.URL+"/#try/shapes-detector")
 	var described, result, timing string
 	sample := `button[data-file="five-1.jpg"]`
 	if err := chromedp.Run(ctx,
@@ -93,7 +93,7 @@ func TestThePageShowsBoxesTimesAndTheCache(t *testing.T) {
 
 func TestThePageTakesTheIrisRow(t *testing.T) {
 	g := start(t)
-	ctx := open(t, g.URL+"/#iris")
+	ctx := open(t, g.URL+"/#try/iris")
 	var result string
 	if err := chromedp.Run(ctx,
 		chromedp.WaitVisible(`#row input[name="petal_width"]`),

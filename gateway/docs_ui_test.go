@@ -162,7 +162,7 @@ func TestPageFilesExist(t *testing.T) {
 					target = path.Join(path.Dir(name), target)
 				}
 				named[target] = true
-				if _, there := all[target]; !there && !strings.HasPrefix(target, "swagger/") && !strings.HasPrefix(target, "views/") {
+				if _, there := all[target]; !there && !strings.HasPrefix(target, "swagger/") {
 					t.Errorf("%s names %s, which there is not", name, target)
 				}
 			}

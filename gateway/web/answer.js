@@ -14,10 +14,10 @@ export class Answer {
 
   #shown = null;
 
-  /** Fills an element. onhover(i | null) is told of rows; again() asks without the cache; picture() gives the annotated picture as a Blob, or null. */
-  constructor(place, { onhover, again, picture }) {
-    Object.assign(this, { onhover, picture });
-    this.result = make('div', { id: 'result', 'aria-live': 'polite' });
+  /** Fills an element. onhover(i | null) is told of rows; again() asks without the cache; picture() gives the annotated picture as a Blob, or null; say(text) has it read out. */
+  constructor(place, { onhover, again, picture, say }) {
+    Object.assign(this, { onhover, picture, say });
+    this.result = make('div', { id: 'result' });
     this.timing = make('div', { id: 'timing', hidden: true });
     this.raw = make('pre', { id: 'raw', tabIndex: 0, 'aria-label': 'Raw answer' });
     this.download = button('Save picture', () => this.#save(), { id: 'save' });
@@ -62,19 +62,10 @@ export class Answer {
       bars(all.map(([name, { index, n }]) => ({ name, share: n / all[0][1].n, value: String(n), color: colorOf(index) }))));
   }
 
-  /** Takes the last answer away. */
-  clear() {
-    this.#shown = this.#rows = null;
-    clearTimeout(this.#keep);
-    this.result.replaceChildren();
-    this.timing.hidden = this.extras.hidden = true;
-  }
-
   /** Shows an answer of api.infer to a question {model (as of api.model), input, options, fileName, live}. */
   show(answer, question) {
     this.#shown = { answer, question };
     const keep = document.activeElement?.closest?.('#result') ? [...this.result.querySelectorAll('[tabindex]')].indexOf(document.activeElement) : -1;
-    this.result.setAttribute('aria-live', question.live ? 'off' : 'polite');
     this.#rows = results.show(this.result, answer, { onhover: this.onhover });
     if (keep >= 0) this.result.querySelectorAll('[tabindex]')[keep]?.focus();
     timing.show(this.timing, answer.serverTiming, answer.took);
@@ -83,7 +74,8 @@ export class Answer {
     this.#fillRaw();
     clearTimeout(this.#keep);
     this.programs.hidden = this.again.hidden = Boolean(question.live);
-    if (question.live) return;
+    if (question.live) return; // also: nobody wants ten answers a second read out
+    this.say(`${results.summary(answer.document)}. ${answer.document.from_cache ? 'From the cache.' : ''}`);
     this.#program();
     this.#keep = setTimeout(() => this.#remember(), steady);
   }

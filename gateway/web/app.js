@@ -2,6 +2,7 @@
 
 import * as api from './api.js';
 import { byId, make, button } from './dom.js';
+import { inWords } from './problems.js';
 import { Recovery } from './recovery.js';
 import * as tryView from './views/try.js';
 
@@ -63,12 +64,10 @@ function fail(problem) {
     place.replaceChildren();
     return;
   }
-  const said = problem.detail || problem.message || problem.title;
-  const details = (problem.places || []).filter((p) => !said.includes(p.message)).map((p) => make('li', {}, `${p.location}: ${p.message}`));
-  const notes = [problem.code, problem.requestId && `request ${problem.requestId}`].filter(Boolean).join(', ');
+  const { title, said, hint, details, notes } = inWords(problem);
   place.replaceChildren(
-    make('div', {}, make('p', {}, make('b', {}, problem.title || 'This did not work')), make('p', {}, said),
-      details.length > 0 && make('ul', {}, ...details),
+    make('div', {}, make('p', {}, make('b', {}, title)), make('p', {}, [said, hint].filter(Boolean).join(' ')),
+      details.length > 0 && make('ul', {}, ...details.map((d) => make('li', {}, d))),
       problem.away && make('p', {}, make('span', { id: 'waiting' })),
       notes && make('small', {}, notes)),
     make('div', { class: 'buttons' },

@@ -13,7 +13,7 @@ export class Picker {
    */
   constructor(place, { take, camera, fail }) {
     Object.assign(this, { take, fail });
-    this.file = make('input', { id: 'file', type: 'file', accept: accepted, multiple: true, onchange: () => { this.#files([...this.file.files]); this.file.value = ''; } });
+    this.file = make('input', { id: 'file', type: 'file', accept: accepted, multiple: true, 'aria-label': 'Pictures', onchange: () => { this.#files([...this.file.files]); this.file.value = ''; } });
     this.zone = make('label', { id: 'drop', class: 'drop', for: 'file' },
       make('span', { class: 'prompt' }, make('span', { class: 'art', 'aria-hidden': 'true' }),
         make('span', {}, make('b', {}, 'Drop'), ', ', make('b', {}, 'paste'), ' or ', make('b', {}, 'pick'), ' pictures'),
@@ -49,6 +49,7 @@ export class Picker {
   full(yes) {
     this.stage.hidden = !yes;
     this.zone.hidden = yes;
+    this.file.tabIndex = yes ? -1 : 0; // the button does the same, and can be seen
   }
 
   /** Stops listening. */

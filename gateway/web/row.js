@@ -2,12 +2,15 @@
 
 import { make, unique } from './dom.js';
 
+/** A value to begin with: inside of the range, as the API's own examples have it. */
+const usual = (c) => (c.min === undefined ? 1 : c.min + (c.max - c.min) / 4);
+
 /** Fills the form with a field for each column. */
 export function build(form, columns, values, changed) {
   form.replaceChildren(...columns.map((c) => {
     const id = unique('column');
     const range = c.min === undefined ? '' : `${c.min} to ${c.max}`;
-    const input = make('input', { id, type: 'text', inputMode: 'decimal', autocomplete: 'off', name: c.name, value: String(values?.[c.name] ?? ''), 'aria-describedby': `${id}-note` });
+    const input = make('input', { id, type: 'text', inputMode: 'decimal', autocomplete: 'off', name: c.name, value: String(values?.[c.name] ?? usual(c)), 'aria-describedby': `${id}-note` });
     input.addEventListener('input', changed);
     return make('div', {}, make('label', { for: id }, c.name.replaceAll('_', ' ')), input, make('small', { id: `${id}-note` }, range));
   }));

@@ -29,6 +29,8 @@ export class Viewer {
 
   #drawing = 0;
 
+  #size = null; // of the canvas in device pixels, exactly
+
   #asked = 0; // counts what was shown, so that a slow one does not replace a later one
 
   /** Fills an element. */
@@ -41,8 +43,17 @@ export class Viewer {
     this.root = make('div', { class: 'viewer' }, this.canvas, this.tools);
     place.replaceChildren(this.root);
     this.#listen();
-    this.watcher = new ResizeObserver(() => this.#draw(true));
-    this.watcher.observe(this.canvas);
+    this.watcher = new ResizeObserver(([entry]) => {
+      const exact = entry.devicePixelContentBoxSize?.[0];
+      const like = exact && Math.abs(exact.inlineSize - entry.contentRect.width * devicePixelRatio) < 1.5; // not where a ratio is emulated
+      this.#size = like ? [exact.inlineSize, exact.blockSize] : null;
+      this.#draw(true);
+    });
+    try {
+      this.watcher.observe(this.canvas, { box: 'device-pixel-content-box' });
+    } catch { // a browser that does not tell device pixels
+      this.watcher.observe(this.canvas);
+    }
   }
 
   /** Shows a picture (a Blob) without anything on it; throws where the browser cannot read it. A <video> is shown as it plays. */
@@ -140,7 +151,7 @@ export class Viewer {
     cancelAnimationFrame(this.#drawing);
     const draw = () => {
       const ratio = devicePixelRatio || 1;
-      const [w, h] = [Math.round(this.canvas.clientWidth * ratio), Math.round(this.canvas.clientHeight * ratio)];
+      const [w, h] = this.#size || [Math.round(this.canvas.clientWidth * ratio), Math.round(this.canvas.clientHeight * ratio)];
       if (this.canvas.width !== w || this.canvas.height !== h) Object.assign(this.canvas, { width: w, height: h });
       const g = this.canvas.getContext('2d');
       g.clearRect(0, 0, w, h);

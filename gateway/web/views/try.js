@@ -61,6 +61,7 @@ class Try {
       onhover: (i) => this.#viewer?.highlight(i),
       again: () => this.run({ cache: 'no-cache' }),
       picture: () => this.#viewer?.toBlob(),
+      say: app.say,
     });
     this.answer.empty('Choose a sample or drop a picture: the answer appears here.');
   }
@@ -203,7 +204,9 @@ class Try {
     this.app.fail(problem);
     row.mark(this.row, problem?.places);
     if (this.#kind === 'tensors') this.#tensors.mark(this.tensors, problem);
-    if (problem) this.answer.clear();
+    if (!problem) return;
+    if (problem.code === 'invalid_image' && !this.#viewer) this.#picture = null;
+    this.answer.empty('The answer appears here.');
   }
 
   /** Takes pictures from wherever they came. */
