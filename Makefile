@@ -77,15 +77,16 @@ sbom: ## write bin/triton-gateway.cdx.json: what is inside of the program and it
 	  -status $(abspath $(SBOM_STATUS)) -packages '$(SBOM_PACKAGES)' -version '$(VERSION)' -out $(CURDIR)/$(BINARY).cdx.json
 
 .PHONY: replay
-replay: deps ## run the build of the Dockerfile in a folder that holds only what .dockerignore lets through
-	rm -rf .cache/replay && mkdir -p .cache/replay/.cache
-	cd deploy/check && go run ./context -from ../.. -to ../../.cache/replay
+replay: deps ## run the build of the Dockerfile in a clean clone of the last commit that holds only what .dockerignore lets through
+	rm -rf .cache/replay .cache/replay-clone && mkdir -p .cache/replay/.cache
+	git clone --quiet --depth 1 'file://$(CURDIR)' .cache/replay-clone
+	cd deploy/check && go run ./context -from ../../.cache/replay-clone -to ../../.cache/replay
 	cp -r .cache/onnxruntime .cache/replay/.cache/
 	$(MAKE) -C .cache/replay build VERSION=replay COMMIT=replay
 	$(MAKE) -C .cache/replay sbom SBOM_PACKAGES=
 	cd .cache/replay && ./bin/triton-gateway version
 	cd deploy/check && TRITON_GATEWAY_BIN=$(CURDIR)/.cache/replay/bin/triton-gateway go test -count=1 -run TestTheImage .
-	rm -rf .cache/replay
+	rm -rf .cache/replay .cache/replay-clone
 
 .PHONY: fuzz
 fuzz: deps ## run each fuzz test for FUZZ_TIME (30s)
