@@ -18,13 +18,13 @@ pages = {
     "Ask": [
         st.Page("views/playground.py", title="Playground", icon=":material/image_search:", default=True),
         st.Page("views/compare.py", title="Compare", icon=":material/compare:"),
-        st.Page("views/batch.py", title="Batch and jobs", icon=":material/inventory_2:", url_path="jobs"),
+        st.Page("views/jobs.py", title="Batch and jobs", icon=":material/inventory_2:"),
     ],
     "Watch": [
         st.Page("views/models.py", title="Models", icon=":material/deployed_code:"),
         st.Page("views/traffic.py", title="Traffic", icon=":material/alt_route:"),
         st.Page("views/performance.py", title="Performance", icon=":material/monitoring:"),
-        st.Page("views/caching.py", title="Caching experiment", icon=":material/bolt:", url_path="caching"),
+        st.Page("views/caching.py", title="Caching experiment", icon=":material/bolt:"),
     ],
 }
 chosen = st.navigation(pages)

@@ -91,10 +91,12 @@ class Gateway:
             # trust_env=False: a proxy of the environment is not asked, and no other credentials are looked up.
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, transport=transport, trust_env=False)
         except (httpx.InvalidURL, ValueError) as e:
-            raise Failure(f"GATEWAY_URL is {url!r}, which is no address: {e}", "unreachable") from e
+            self._http, self._odd = None, f"GATEWAY_URL is {url!r}, which is no address: {e}"
 
     def ask(self, method: str, path: str, timeout: float | None = None, **how) -> httpx.Response:
         """One call; how is httpx's. An answer that is no success is raised as a Failure."""
+        if self._http is None:
+            raise Failure(self._odd, "unreachable")
         if timeout is not None:
             how["timeout"] = httpx.Timeout(timeout, connect=min(timeout, 3))
         try:

@@ -49,13 +49,13 @@ def choose_version(model: dict, key: str) -> str | None:
     return st.selectbox("Version", ["", *versions], format_func=lambda v: v or "by policy", key=key) or None
 
 
-def choose_pictures(model: dict, key: str, several: bool = True) -> list[Picture]:
-    """Pictures from the model's samples, the disk or the camera."""
+def choose_pictures(model: dict, key: str, several: bool = True, place=st) -> list[Picture]:
+    """Pictures from the model's samples, the disk or the camera; place is where that is chosen."""
     samples = model.get("samples") or []
     sources = (["Samples"] if samples else []) + ["Upload", "Camera"]
-    source = st.segmented_control("Picture from", sources, default=sources[0], key=f"{key}-source-{bool(samples)}") or sources[0]
+    source = place.segmented_control("Picture from", sources, default=sources[0], key=f"{key}-source-{bool(samples)}") or sources[0]
     if source == "Samples":
-        names = st.pills("Sample", samples, default=samples[0], selection_mode="multi" if several else "single", key=f"{key}-sample-{model['name']}")
+        names = place.pills("Sample", samples, default=samples[0], selection_mode="multi" if several else "single", key=f"{key}-sample-{model['name']}")
         names = names if isinstance(names, list) else [names] if names else []
         return [Picture(n, state.sample(model["name"], n)) for n in names]
     if source == "Upload":

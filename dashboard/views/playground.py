@@ -13,10 +13,10 @@ from client import Answer, Failure
 MOST = 24  # pictures at a time; a job is the way for more
 
 
-def pictures(listed: dict) -> None:
+def pictures(listed: dict, place) -> None:
     """Asks for every picture that is chosen, and draws what is found."""
     model = state.model(listed["name"])
-    chosen = parts.choose_pictures(model, "play")
+    chosen = parts.choose_pictures(model, "play", place=place)
     left, right = st.columns([1, 3], gap="medium")
     with left:
         with st.container(border=True):
@@ -103,11 +103,14 @@ def tensors(listed: dict) -> None:
 
 
 state.page("Playground", "One picture or several, or a row of numbers. A picture is asked for by its SHA-256 first: what the cache knows is answered without sending it.")
-model = parts.choose_model(lambda m: True, "play-model")
+left, right = st.columns([2, 3], gap="large")
+with left:
+    model = parts.choose_model(lambda m: True, "play-model")
+    if model:
+        st.caption(state.escaped(model.get("description") or model.get("task", "")))
 if model:
-    st.caption(state.escaped(model.get("description") or model.get("task", "")))
     if answers.takes_pictures(model):
-        state.attempt(pictures, model)
+        state.attempt(pictures, model, right)
     elif model.get("task", "").startswith("tabular"):
         state.attempt(row, model)
     else:
