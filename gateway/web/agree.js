@@ -27,11 +27,17 @@ export function agreement(left, right) {
   return { level: 'none', text: 'Answers of different kinds', note: 'One of them cannot be held against the other.', rows: [] };
 }
 
+/** A difference of shares in percentage points. */
+function change(x) {
+  const points = (Math.abs(x) * 100).toFixed(1);
+  return points === '0.0' ? '0' : `${x < 0 ? '−' : '+'}${points}`;
+}
+
 function labels(a, b) {
   const score = (list, label) => list.find((p) => p.label === label)?.score ?? null;
   const names = [...new Set([...a, ...b].map((p) => p.label))];
   const rows = names.map((name) => ({ name, left: score(a, name), right: score(b, name) }))
-    .map((r) => ({ ...r, note: r.left === null || r.right === null ? 'one answer only' : `${r.left < r.right ? '+' : ''}${((r.right - r.left) * 100).toFixed(1)}` }));
+    .map((r) => ({ ...r, note: r.left === null || r.right === null ? 'one answer only' : change(r.right - r.left) }));
   const [x, y] = [a[0], b[0]];
   if (!x || !y) return { level: x || y ? 'different' : 'same', text: x || y ? 'Only one has a label' : 'Neither has a label', note: '', rows };
   if (x.label !== y.label) return { level: 'different', text: `${x.label} against ${y.label}`, note: `The left says ${x.label} with ${percent(x.score)}, the right ${y.label} with ${percent(y.score)}.`, rows };

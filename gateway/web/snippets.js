@@ -45,8 +45,9 @@ function pythonProgram(r) {
   return [
     'import json', 'import sys', 'from urllib.error import HTTPError', 'from urllib.request import Request, urlopen', '',
     `url = ${quoted(r.url)}`, ...data,
+    `request = Request(url, data, {"Content-Type": "${r.kind}"})`,
     'try:',
-    `    with urlopen(Request(url, data, {"Content-Type": "${r.kind}"}), timeout=35) as response:`,
+    '    with urlopen(request, timeout=35) as response:',
     '        print(json.dumps(json.load(response), indent=2))',
     'except HTTPError as problem:',
     '    sys.exit(json.load(problem)["detail"])',
@@ -92,7 +93,7 @@ function tritonclient(r) {
   const ask = (name) => `answer = client.infer(${quoted(name)}, inputs${version ? `, model_version=${quoted(version)}` : ''}${Object.keys(wishes).length ? `, parameters=${python(wishes)}` : ''})`;
   const head = [
     ...(r.body && !(r.input.body && r.name) ? [] : ['import json', '']),
-    'import numpy as np', 'import tritonclient.http as triton  # pip install "tritonclient[http]"; tritonclient.grpc works too, at the gRPC address',
+    'import numpy as np', '# pip install "tritonclient[http]"; tritonclient.grpc does the same at the gRPC address', 'import tritonclient.http as triton',
     ...(r.input.body ? ['from tritonclient.utils import triton_to_np_dtype'] : []), '',
     `client = triton.InferenceServerClient(${quoted(host)}${protocol === 'https:' ? ', ssl=True' : ''})`,
   ];
@@ -115,8 +116,8 @@ function tritonclient(r) {
   return [...head, ...(r.name ? [`with open(${quoted(r.name)}) as file:`, '    body = json.load(file)'] : [`body = ${python(r.body)}`]),
     'inputs = []', 'for tensor in body["inputs"]:',
     '    inputs.append(triton.InferInput(tensor["name"], tensor["shape"], tensor["datatype"]))',
-    '    data = np.array(tensor["data"], dtype=triton_to_np_dtype(tensor["datatype"])).reshape(tensor["shape"])',
-    '    inputs[-1].set_data_from_numpy(data)', ask(r.model.name), ...shown].join('\n');
+    '    data = np.array(tensor["data"], dtype=triton_to_np_dtype(tensor["datatype"]))',
+    '    inputs[-1].set_data_from_numpy(data.reshape(tensor["shape"]))', ask(r.model.name), ...shown].join('\n');
 }
 
 /** The name in NumPy of a datatype of KServe v2, for numbers. */
@@ -150,6 +151,7 @@ class Panel {
       setTimeout(() => { this.copy.textContent = 'Copy'; }, 1500);
     });
     this.file = make('p', { class: 'hint', hidden: true });
+    this.tabs.style.margin = '0 0 .5rem';
     this.tabs.addEventListener('keydown', (e) => this.#move(e));
     place.replaceChildren(this.tabs, make('div', { class: 'code' }, this.code, this.copy), this.file);
   }
@@ -177,6 +179,7 @@ class Panel {
       if (open) this.code.setAttribute('aria-labelledby', tab.id);
     }
     this.code.textContent = now.text;
+    this.code.style.whiteSpace = now.language === 'curl' ? '' : 'pre'; // a program keeps its lines
     this.code.dataset.language = now.language;
     this.file.hidden = !now.file;
     if (now.file) this.file.replaceChildren(`It reads ${now.file.name}. `, button(`Save ${now.file.name}`, () => save(new Blob([now.file.text], { type: 'application/json' }), now.file.name)));

@@ -12,7 +12,6 @@ export function build(place, model, changed) {
   const id = unique('tensors');
   const text = make('textarea', { id, rows: 12, spellcheck: false, autocomplete: 'off', 'aria-describedby': `${id}-note` });
   const note = make('p', { id: `${id}-note`, class: 'hint', 'aria-live': 'polite' });
-  const form = { text, note, model };
   const put = (body) => { text.value = pretty(body); edited(); };
   let last = '';
   const edited = () => {
@@ -32,7 +31,7 @@ export function build(place, model, changed) {
       button('Ones', () => put(filled(model, () => 1))),
       button('Random', () => put(filled(model, (type) => (whole.test(type) ? Math.floor(Math.random() * 10) : Number((Math.random() * 2 - 1).toFixed(4)))))),
     ] : []), button('Tidy up', () => { const { body } = read(text.value); if (body) text.value = pretty(body); })));
-  forms.set(place, form);
+  forms.set(place, { text, note, put });
   text.value = pretty(filled(model, () => 0));
   const { body, problem } = read(text.value);
   last = body ? JSON.stringify(body) : '';
@@ -41,6 +40,12 @@ export function build(place, model, changed) {
 
 /** The body to send; null while the text is none: why not stands below it. */
 export function values(place) { return read(forms.get(place)?.text.value ?? '').body; }
+
+/** Puts a body into the form. */
+export function set(place, body) {
+  const form = forms.get(place);
+  if (form && Array.isArray(body?.inputs)) form.put(body);
+}
 
 /** Shows what a problem says about the body; without one, that all is well. */
 export function mark(place, problem) {

@@ -12,7 +12,8 @@ import { Viewer } from '../viewer.js';
 export const title = 'Compare';
 
 const takesPictures = (m) => /^image-|^object-detection$/.test(m.task || '');
-const ready = (m) => (m?.versions || []).filter((v) => v.state === 'READY').map((v) => v.version);
+/** The versions that can be asked, the oldest first. */
+const ready = (m) => (m?.versions || []).filter((v) => v.state === 'READY').map((v) => v.version).sort((a, b) => a - b);
 const sides = ['left', 'right'];
 
 /** Opens the view; rest is left/right, each a model or model@version. */
@@ -32,16 +33,19 @@ class Compare {
     this.pictures = make('div', { id: 'picture' });
     this.again = button('Compute both anew', () => this.run({ cache: 'no-cache' }), { id: 'again', title: 'Asks both without the cache, one after the other' });
     [this.said, this.scores, this.times] = [{ 'aria-live': 'polite' }, {}, {}].map((properties) => make('div', properties));
-    this.verdict = make('section', { id: 'verdict', class: 'card', 'aria-label': 'Agreement', hidden: true },
-      this.said, this.scores, make('div', { class: 'between' }, make('h2', {}, 'Times'), this.again), this.times);
+    this.verdict = make('section', { id: 'verdict', class: 'card', 'aria-label': 'Agreement', hidden: true }, this.said);
+    this.figures = make('section', { id: 'figures', class: 'card', 'aria-label': 'Scores and times', hidden: true },
+      this.scores, make('div', { class: 'between' }, make('h2', {}, 'Times'), this.again), this.times);
     this.left = new Side('left', 'Left', this, app);
     this.right = new Side('right', 'Right', this, app);
     place.replaceChildren(
       make('section', { class: 'card source', 'aria-label': 'Picture' }, this.pictures),
+      this.verdict,
       make('div', { class: 'pair' }, this.left.root, this.right.root),
-      this.verdict);
+      this.figures);
     this.picker = new Picker(this.pictures, { take: (all) => this.take(all[0]), camera: () => {}, fail: app.fail });
     this.picker.camera.hidden = true;
+    this.picker.all.classList.add('unwanted');
     for (const [a, b] of [[this.left, this.right], [this.right, this.left]]) a.follow = (view) => b.look(view);
   }
 
@@ -57,7 +61,7 @@ class Compare {
     if (unknown) this.app.fail({ title: `${unknown.name} cannot be compared`, detail: 'There is no model of this name that takes pictures; the lists have those that do.' });
     const [a, b] = this.#pair(asked.filter((x) => x !== unknown));
     await Promise.all([this.left.choose(a), this.right.choose(b)]);
-    await this.#offer();
+    this.#offer();
     await this.run();
   }
 
@@ -88,12 +92,12 @@ class Compare {
   /** Another model or version has been chosen on a side. */
   async changed() {
     history.replaceState(null, '', `#compare/${sides.map((s) => encodeURIComponent(this[s].name)).join('/')}`);
-    await this.#offer();
+    this.#offer();
     await this.run();
   }
 
   /** Shows the samples of the left model; the right one's where it has none. */
-  async #offer() {
+  #offer() {
     const of = this.left.model?.samples?.length ? this.left.model : this.right.model;
     if (of && this.picker.samples.dataset.of !== of.name) {
       this.picker.samples.dataset.of = of.name;
@@ -131,7 +135,7 @@ class Compare {
   /** Says how far the answers agree, and what each took. */
   #judge() {
     const [a, b] = sides.map((s) => this[s].answer);
-    this.verdict.hidden = !a || !b;
+    this.verdict.hidden = this.figures.hidden = !a || !b;
     if (this.verdict.hidden) return;
     const v = agreement(a.document, b.document);
     const words = { same: 'they agree', part: 'in part', different: 'they differ', none: 'not comparable' };
@@ -146,7 +150,7 @@ class Compare {
   #scores(rows) {
     const cell = (share) => make('td', { class: 'number' }, share === null ? '–' : `${(share * 100).toFixed(1)} %`);
     return make('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Scores side by side' }, make('table', { id: 'scores' },
-      make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'Label'), ...sides.map((s) => make('th', { scope: 'col', class: 'number' }, this[s].said)), make('th', { scope: 'col', class: 'number' }, 'Difference'))),
+      make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'Label'), ...sides.map((s) => make('th', { scope: 'col', class: 'number' }, this[s].said)), make('th', { scope: 'col', class: 'number' }, 'Change'))),
       make('tbody', {}, ...rows.slice(0, 50).map((r) => make('tr', { class: r.left === null || r.right === null ? 'one' : '' }, make('th', { scope: 'row' }, r.name), cell(r.left), cell(r.right), make('td', { class: 'number soft' }, r.note))))));
   }
 
@@ -154,7 +158,7 @@ class Compare {
   #times(a, b) {
     const words = { queue: 'Queue', decode: 'Decode', preprocess: 'Preprocess', infer: 'Model', postprocess: 'Postprocess', total: 'In the gateway' };
     const both = [a, b].map((x) => new Map(timing.parse(x.serverTiming).map((t) => [t.stage, t.ms])));
-    const stages = [...Object.keys(words).filter((s) => both.some((t) => t.has(s))).map((s) => [words[s], s, both.map((t) => t.get(s))]), ['Seen from here', 'round', [a.took, b.took]]];
+    const stages = [...Object.keys(words).filter((s) => both.some((t) => t.has(s))).map((s) => [words[s], s, both.map((t) => t.get(s))]), ['Round trip', 'round', [a.took, b.took]]];
     const most = Math.max(...stages.flatMap(([, , values]) => values.map((v) => v ?? 0)), 0.001);
     const cell = (value, side, stage) => {
       const fill = make('span', { class: `fill ${side} stage-${stage}` });

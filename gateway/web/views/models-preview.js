@@ -19,6 +19,7 @@ export class Preview {
     this.version = make('select', { id, onchange: () => this.run() }, make('option', { value: '' }, 'newest'), ...ready.map((v) => make('option', { value: v.version }, v.version)));
     this.picker = new Picker(make('div', { id: 'picture' }), { take: ([first]) => this.take(first), camera: () => {}, fail: app.fail });
     this.picker.camera.hidden = true;
+    this.picker.all.classList.add('unwanted');
     this.source = this.picker.stage.parentElement;
     [this.before, this.after] = ['before', 'after'].map((name) => make('div', { class: name }));
     this.note = make('p', { class: 'hint', id: 'tensor', 'aria-live': 'polite' });
