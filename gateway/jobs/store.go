@@ -56,6 +56,22 @@ type Site interface {
 	Create(ctx context.Context, s *Spec) (existing *Job, err error)
 }
 
+// Together is the most bytes that the blobs of one Take have.
+const Together = 64 << 10
+
+// Taker is a Site that takes a job with its blobs at the cost of one write, where they are small.
+type Taker interface {
+	// Take is Put of each of the blobs and then Create, in one step: all is done, or nothing is. The blobs are some that the job's items name, each once,
+	// and have at most Together bytes; the others have been put before. existing is that of Create; place is the Place of a new job, -1 where it is not known.
+	Take(ctx context.Context, s *Spec, blobs []Blob) (existing *Job, place int, err error)
+}
+
+// Blob is bytes by their digest: SHA-256, in 64 lower-case hex digits.
+type Blob struct {
+	Digest string
+	Data   []byte
+}
+
 // TermOf is how long a store's leases are to be.
 func TermOf(s Store) time.Duration {
 	if t, ok := s.(Termed); ok {

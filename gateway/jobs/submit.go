@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"iter"
-	"slices"
-	"sync"
 	"time"
 
 	"triton-gateway/internal/fault"
@@ -76,11 +74,12 @@ func (s *Service) Submit(ctx context.Context, in *Submission) (j *Job, created b
 			return nil, false, err
 		}
 	}
-	if spec.Items, err = s.take(ctx, in, site); err != nil {
+	held, err := s.collect(ctx, in, spec, site)
+	if err != nil {
 		return nil, false, err
 	}
 	spec.Digest = in.digest(spec)
-	existing, err := site.Create(ctx, spec)
+	existing, j, err := s.create(ctx, spec, site, held)
 	if err != nil {
 		return nil, false, err
 	}
@@ -95,11 +94,25 @@ func (s *Service) Submit(ctx context.Context, in *Submission) (j *Job, created b
 	if !spec.RunAt.After(now) {
 		s.woken()
 	}
-	// The job is accepted: that its place cannot be told is no failure.
-	if j, err = s.Store.Get(ctx, spec.ID); err != nil {
-		j = &Job{Spec: *spec, State: Queued, Total: len(spec.Items), Place: -1, Told: spec.Webhook == ""}
-	}
 	return j, true, nil
+}
+
+// create writes a job whose other blobs are in the store, and gives it as it was taken in.
+func (s *Service) create(ctx context.Context, spec *Spec, site Site, held []Blob) (existing, created *Job, err error) {
+	created = &Job{Spec: *spec, State: Queued, Total: len(spec.Items), Place: -1, Told: spec.Webhook == ""}
+	if t, ok := site.(Taker); ok {
+		existing, created.Place, err = t.Take(ctx, spec, held)
+		return existing, created, err
+	}
+	existing, err = site.Create(ctx, spec)
+	if existing != nil || err != nil {
+		return existing, nil, err
+	}
+	// The job is accepted: that its place cannot be told is no failure.
+	if j, err := s.Store.Get(ctx, spec.ID); err == nil {
+		created = j
+	}
+	return nil, created, nil
 }
 
 // digest names what was asked for, without what depends on the moment.
@@ -112,72 +125,4 @@ func (in *Submission) digest(spec *Spec) string {
 func digestOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
-}
-
-// puts is how many blobs of a submission are stored at a time: a store that syncs or that is far away does many as fast as one.
-const puts = 8
-
-// take stores the items' bytes, each once, and gives the items.
-func (s *Service) take(ctx context.Context, in *Submission, to Site) ([]Item, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		items []*Item
-		sum   int64
-		wait  sync.WaitGroup
-		mu    sync.Mutex
-		seen  = map[string]bool{}
-		turn  = make(chan struct{}, puts)
-		err   error
-	)
-	for input, bad := range in.Items {
-		if err = bad; err == nil {
-			err = s.checkInput(&input, len(items), sum, in.Single)
-		}
-		if err != nil {
-			break
-		}
-		sum += int64(len(input.Data))
-		item := &Item{Kind: input.Kind, Name: input.Name, Size: int64(len(input.Data))}
-		items = append(items, item)
-		select {
-		case turn <- struct{}{}:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			break
-		}
-		wait.Go(func() {
-			defer func() { <-turn }()
-			item.Blob = digestOf(input.Data)
-			mu.Lock()
-			known := seen[item.Blob]
-			seen[item.Blob] = true
-			mu.Unlock()
-			if known {
-				return
-			}
-			if err := to.Put(ctx, item.Blob, input.Data); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	wait.Wait()
-	if err == nil {
-		err = context.Cause(ctx)
-	}
-	if err == nil && len(items) == 0 {
-		err = invalid("body", "there is nothing in it to answer; send at least one item")
-	}
-	if err != nil {
-		return nil, ended(err)
-	}
-	return slices.Collect(func(yield func(Item) bool) {
-		for _, i := range items {
-			if !yield(*i) {
-				return
-			}
-		}
-	}), nil
 }

@@ -21,15 +21,28 @@ func (s *Store) Put(ctx context.Context, digest string, data []byte) error {
 		return err
 	}
 	defer leave()
+	if err := checkDigest(digest); err != nil {
+		return err
+	}
+	s.put(digest, data)
+	return nil
+}
+
+func checkDigest(digest string) error {
 	if raw, err := hex.DecodeString(digest); err != nil || len(raw) != 32 || digest != strings.ToLower(digest) {
 		return fault.New(fault.Invalid, "invalid_request", "a blob's digest is its SHA-256 in 64 lower-case hex digits")
 	}
-	if b := s.blobs[digest]; b != nil {
-		b.put = s.now()
-		return nil
-	}
-	s.blobs[digest] = &blob{data: append([]byte{}, data...), put: s.now()}
 	return nil
+}
+
+// put stores a blob, or notes that it was put again. The store is locked.
+func (s *Store) put(digest string, data []byte) {
+	b := s.blobs[digest]
+	if b == nil {
+		b = &blob{data: append([]byte{}, data...)}
+		s.blobs[digest] = b
+	}
+	b.put = s.now()
 }
 
 // Blob implements jobs.Blobs.

@@ -30,6 +30,7 @@ var (
 	_ jobs.Store  = (*Store)(nil)
 	_ jobs.Looker = (*Store)(nil)
 	_ jobs.Keyed  = (*Store)(nil)
+	_ jobs.Taker  = (*Store)(nil)
 )
 
 type entry struct {
@@ -103,6 +104,36 @@ func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) 
 		return nil, err
 	}
 	defer leave()
+	existing, err := s.admit(spec)
+	if existing == nil && err == nil {
+		s.add(spec)
+	}
+	return existing, err
+}
+
+// Take implements jobs.Taker.
+func (s *Store) Take(ctx context.Context, spec *jobs.Spec, blobs []jobs.Blob) (existing *jobs.Job, place int, err error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, -1, err
+	}
+	defer leave()
+	for _, b := range blobs {
+		if err := checkDigest(b.Digest); err != nil {
+			return nil, -1, err
+		}
+	}
+	if existing, err = s.admit(spec); existing != nil || err != nil {
+		return existing, -1, err
+	}
+	for _, b := range blobs {
+		s.put(b.Digest, b.Data)
+	}
+	return nil, s.view(s.add(spec)).Place, nil
+}
+
+// admit gives the job that has the Key already, and the error where there is one of the ID. The store is locked.
+func (s *Store) admit(spec *jobs.Spec) (*jobs.Job, error) {
 	k := key{spec.Tenant, spec.Key}
 	if id, used := s.keys[k]; used && spec.Key != "" {
 		return s.view(s.jobs[id]), nil
@@ -110,19 +141,24 @@ func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) 
 	if s.jobs[spec.ID] != nil {
 		return nil, fault.New(fault.Conflict, "conflict", "there is a job of this id")
 	}
+	return nil, nil
+}
+
+// add adds a job that was admitted. The store is locked.
+func (s *Store) add(spec *jobs.Spec) *entry {
 	s.seq++
 	e := &entry{Job: jobs.Job{Spec: *spec, State: jobs.Queued, Total: len(spec.Items), Told: spec.Webhook == ""}, seq: s.seq, has: map[int]bool{}}
 	e.Items = slices.Clone(spec.Items)
 	s.jobs[spec.ID] = e
 	if spec.Key != "" {
-		s.keys[k] = spec.ID
+		s.keys[key{spec.Tenant, spec.Key}] = spec.ID
 	}
 	for _, i := range spec.Items {
 		if b := s.blobs[i.Blob]; b != nil {
 			b.jobs++
 		}
 	}
-	return nil, nil
+	return e
 }
 
 // Get implements jobs.Records.

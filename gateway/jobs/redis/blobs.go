@@ -21,21 +21,21 @@ const (
 // Put implements jobs.Blobs. The caller has computed the digest from the bytes.
 func (s *Store) Put(ctx context.Context, digest string, data []byte) error {
 	if !isDigest(digest) {
-		return invalid("a blob is named by its SHA-256 in 64 small hex digits")
+		return badDigest()
 	}
 	word, args := "none", []any{digest, s.options.MaxBytes, len(data)}
 	var err error
 	if len(data) > small {
-		word, _, err = s.call(ctx, s.scripts.put, true, args...)
+		word, _, err = s.call(ctx, s.scripts.put, asked, args...)
 	}
 	if err == nil && word == "none" {
-		word, _, err = s.call(ctx, s.scripts.put, true, append(args, data)...)
+		word, _, err = s.call(ctx, s.scripts.put, asked, append(args, data)...)
 	}
 	switch {
 	case err != nil:
 		return err
 	case word == "full":
-		return full(fmt.Sprintf("the blobs of jobs may have %d bytes together; wait for old jobs to be swept, or raise jobs.max_bytes", s.options.MaxBytes))
+		return s.large()
 	case word != "ok":
 		return damaged(errReply)
 	}
@@ -48,7 +48,7 @@ func (s *Store) Blob(ctx context.Context, digest string) (data []byte, err error
 	if !isDigest(digest) {
 		return nil, missing
 	}
-	err = s.again(ctx, true, func() error {
+	err = s.again(ctx, worked, 0, func(ctx context.Context) error {
 		var err error
 		if data, err = s.client.Get(ctx, s.prefix+"blob:"+digest).Bytes(); errors.Is(err, goredis.Nil) {
 			return missing
@@ -61,6 +61,15 @@ func (s *Store) Blob(ctx context.Context, digest string) (data []byte, err error
 	return data, nil
 }
 
+func badDigest() *fault.Error {
+	return invalid("a blob is named by its SHA-256 in 64 small hex digits")
+}
+
+// large is the failure of a blob that does not fit.
+func (s *Store) large() *fault.Error {
+	return full(fmt.Sprintf("the blobs of jobs may have %d bytes together; wait for old jobs to be swept, or raise jobs.max_bytes", s.options.MaxBytes))
+}
+
 // isDigest: 64 small hex digits.
 func isDigest(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
@@ -68,7 +77,7 @@ func isDigest(s string) bool {
 
 // Sweep implements jobs.Blobs. It also ends leases and jobs whose time is over. At most 100 jobs, 100 blobs and 1000 mentions of blobs go at a time.
 func (s *Store) Sweep(ctx context.Context) (more bool, err error) {
-	word, rest, err := s.call(ctx, s.scripts.sweep, true, spare.Microseconds())
+	word, rest, err := s.call(ctx, s.scripts.sweep, worked, spare.Microseconds())
 	if err != nil {
 		return false, err
 	}
@@ -84,7 +93,7 @@ func (s *Store) Count(ctx context.Context) (*jobs.Counts, error) {
 	for _, state := range states {
 		args = append(args, string(state))
 	}
-	word, rest, err := s.call(ctx, s.scripts.count, true, args...)
+	word, rest, err := s.call(ctx, s.scripts.count, asked, args...)
 	if err != nil {
 		return nil, err
 	}

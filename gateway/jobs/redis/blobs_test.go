@@ -56,7 +56,7 @@ func TestManyBlobs(t *testing.T) {
 		t.Errorf("%d blobs are noted after a job that was not created, want 3500", refs())
 	}
 	// One whose gateway died before it was created.
-	if _, _, err := s.call(ctx, s.scripts.hold, true, "dead", fmt.Sprintf("%064x", 99_999)); err != nil {
+	if _, _, err := s.call(ctx, s.scripts.hold, asked, "dead", fmt.Sprintf("%064x", 99_999)); err != nil {
 		t.Fatal(err)
 	}
 	sweep(t, s)
@@ -91,6 +91,7 @@ func TestSweepIsBounded(t *testing.T) {
 	for range 250 {
 		create(t, s, specOf(item))
 	}
+	c.Advance(time.Minute) // they are due by this clock, however long that took
 	for {
 		list, err := s.Lease(t.Context(), 100, time.Minute)
 		if err != nil {

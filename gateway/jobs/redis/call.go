@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -12,14 +11,36 @@ import (
 	"triton-gateway/internal/fault"
 )
 
-// patienceFor is how long a call goes on being tried while Redis is away, as during a restart; the last try may take replyFor more.
-const patienceFor = 4 * time.Second
+const (
+	// patienceFor is how long the engine's own calls go on being tried while Redis is away, as during a restart; the last try may take replyFor more.
+	patienceFor = 4 * time.Second
+	// promptFor is the same for calls that somebody waits for: who cannot reach Redis is refused within a second. One that was reached has replyFor for its answer all the
+	// same, since its disk may be slow, and who is refused too early hands the same in twice.
+	promptFor = 700 * time.Millisecond
+	// pace is how many bytes a second a call may take to send, besides.
+	pace = 8 << 20
+)
+
+// manner is how long a call is tried, and how often it may be made.
+type manner uint8
+
+const (
+	asked  manner = iota // somebody waits for the answer, and twice is once
+	worked               // the engine's own, and twice is once
+	once                 // the engine's own; twice would be twice
+)
 
 // call runs a script, whose first argument, the time, is put in here. Its answer is a list that begins with a word. A call that Redis has not done is tried again; one
 // whose answer was lost only where doing it twice is doing it once.
-func (s *Store) call(ctx context.Context, script *goredis.Script, twice bool, args ...any) (word string, rest []any, err error) {
+func (s *Store) call(ctx context.Context, script *goredis.Script, m manner, args ...any) (word string, rest []any, err error) {
 	all := append([]any{s.now()}, args...)
-	err = s.again(ctx, twice, func() error {
+	bytes := 0
+	for _, a := range args {
+		if b, ok := a.([]byte); ok {
+			bytes += len(b)
+		}
+	}
+	err = s.again(ctx, m, bytes, func(ctx context.Context) error {
 		list, err := script.Run(ctx, s.client, []string{s.prefix}, all...).Slice()
 		if err != nil {
 			return err
@@ -37,19 +58,30 @@ func (s *Store) call(ctx context.Context, script *goredis.Script, twice bool, ar
 	return word, rest, err
 }
 
-// again tries until it is done, cannot be done or patience is over.
-func (s *Store) again(ctx context.Context, twice bool, try func() error) error {
-	begin := time.Now()
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
-		if ctx.Err() != nil {
-			return failure(ctx, ctx.Err())
+// again tries until it is done, cannot be done or patience is over. Where Redis is known to be away, who waits for the answer gets it at once, once Redis has been
+// asked whether that is still so.
+func (s *Store) again(ctx context.Context, m manner, bytes int, try func(ctx context.Context) error) error {
+	whole, patience, begin := ctx, s.patience, time.Now()
+	if m == asked {
+		patience = min(patience, promptFor)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, replyFor+time.Duration(bytes)*time.Second/pace)
+		defer cancel()
+		if err := s.away.check(ctx, s.client); err != nil {
+			return failure(whole, err)
 		}
-		err := try()
+	}
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
+		if whole.Err() != nil {
+			return failure(whole, whole.Err())
+		}
+		err := try(ctx)
 		if err == nil {
+			s.away.over()
 			return nil
 		}
-		if ctx.Err() != nil || !later(err, twice) || time.Since(begin) > s.patience {
-			return failure(ctx, err)
+		if ctx.Err() != nil || !later(err, m != once) || time.Since(begin) > patience {
+			return s.away.note(failure(whole, err))
 		}
 		timer := time.NewTimer(wait/2 + rand.N(wait/2))
 		select {
@@ -59,7 +91,10 @@ func (s *Store) again(ctx context.Context, twice bool, try func() error) error {
 		}
 		timer.Stop()
 		if s.ended.Err() != nil {
-			return failure(ctx, err)
+			return failure(whole, err)
+		}
+		if ctx.Err() != nil {
+			return s.away.note(failure(whole, err))
 		}
 	}
 }
@@ -74,8 +109,7 @@ func later(err error, twice bool) bool {
 	if errors.As(err, &said) {
 		return begins(said.Error(), refusals)
 	}
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
+	if errors.Is(err, errUndialled) {
 		return true // nothing was sent
 	}
 	return twice && !errors.Is(err, goredis.ErrClosed) && !errors.Is(err, errReply)

@@ -49,23 +49,23 @@ func (s *Store) look(ctx context.Context, f jobs.Filter, cursor string, want int
 	if f.Tenant != nil {
 		args[5] = *f.Tenant
 	}
-	asked := slices.DeleteFunc(slices.Clone(f.States), func(st jobs.State) bool { return !known(states, st) })
-	slices.Sort(asked)
-	asked = slices.Compact(asked)
-	if len(f.States) > 0 && len(asked) == 0 || f.Priority != "" && !known(classes, f.Priority) {
+	sought := slices.DeleteFunc(slices.Clone(f.States), func(st jobs.State) bool { return !known(states, st) })
+	slices.Sort(sought)
+	sought = slices.Compact(sought)
+	if len(f.States) > 0 && len(sought) == 0 || f.Priority != "" && !known(classes, f.Priority) {
 		return nil, nil, 0, true, nil // no job has such a state or priority
 	}
-	if len(asked) == 0 {
-		asked = states
+	if len(sought) == 0 {
+		sought = states
 	}
 	args = append(args, "")
 	if len(f.States) > 0 || f.Priority != "" {
 		args[8] = "1"
 	}
-	for _, state := range asked {
+	for _, state := range sought {
 		args = append(args, string(state))
 	}
-	word, rest, err := s.call(ctx, s.scripts.list, true, args...)
+	word, rest, err := s.call(ctx, s.scripts.list, asked, args...)
 	if err != nil {
 		return nil, nil, 0, false, err
 	}

@@ -17,6 +17,7 @@ type proxy struct {
 	target   string
 	lose     atomic.Int32 // how many answers are lost next, with their connections
 	lost     atomic.Int32
+	silent   sync.RWMutex // locked: what a store says is kept, and goes on when it is unlocked
 	mu       sync.Mutex
 	conns    []net.Conn
 	all      sync.WaitGroup
@@ -28,7 +29,17 @@ func newProxy(tb testing.TB, server *parts.RedisServer) *proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &proxy{listener: listener, target: server.Addr}
+	p := &proxy{target: server.Addr}
+	p.accept(listener)
+	tb.Cleanup(func() {
+		p.cut()
+		p.all.Wait()
+	})
+	return p
+}
+
+func (p *proxy) accept(listener net.Listener) {
+	p.listener = listener
 	p.all.Go(func() {
 		for {
 			conn, err := listener.Accept()
@@ -38,16 +49,25 @@ func newProxy(tb testing.TB, server *parts.RedisServer) *proxy {
 			p.all.Go(func() { p.serve(conn) })
 		}
 	})
-	tb.Cleanup(func() {
-		_ = listener.Close()
-		p.mu.Lock()
-		for _, c := range p.conns {
-			_ = c.Close()
-		}
-		p.mu.Unlock()
-		p.all.Wait()
-	})
-	return p
+}
+
+// cut ends all connections and takes no more; mend takes them again, at the same address.
+func (p *proxy) cut() {
+	_ = p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+}
+
+func (p *proxy) mend(tb testing.TB) {
+	tb.Helper()
+	listener, err := net.Listen("tcp", p.listener.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.accept(listener)
 }
 
 // through is a server's URL with the proxy's address in it.
@@ -93,7 +113,10 @@ func (p *proxy) serve(client net.Conn) {
 		if err != nil {
 			return
 		}
-		if _, err := server.Write(buf[:n]); err != nil {
+		p.silent.RLock()
+		_, err = server.Write(buf[:n])
+		p.silent.RUnlock()
+		if err != nil {
 			return
 		}
 	}

@@ -18,7 +18,7 @@ func (s *Store) Lease(ctx context.Context, n int, ttl time.Duration) (list []*jo
 	if n < 1 || ttl < time.Millisecond {
 		return nil, invalid("a lease is for 1 job or more and 1 ms or longer, not %d and %v", n, ttl)
 	}
-	word, rest, err := s.call(ctx, s.scripts.lease, false, min(n, piece), ttl.Microseconds())
+	word, rest, err := s.call(ctx, s.scripts.lease, once, min(n, piece), ttl.Microseconds())
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Store) write(ctx context.Context, l jobs.Lease, ttl time.Duration, o jo
 		}
 		args = append(args, r.Index, entry(r))
 	}
-	word, rest, err := s.call(ctx, s.scripts.write, true, args...)
+	word, rest, err := s.call(ctx, s.scripts.write, worked, args...)
 	switch {
 	case err != nil:
 		return false, err
@@ -134,7 +134,7 @@ func (s *Store) Change(ctx context.Context, id string, c jobs.Change) (*jobs.Job
 	if id == "" || len(id) > longestID {
 		return nil, notFound()
 	}
-	word, rest, err := s.call(ctx, s.scripts.change, true, id, string(c), token())
+	word, rest, err := s.call(ctx, s.scripts.change, asked, id, string(c), token())
 	switch {
 	case err != nil:
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -19,50 +18,6 @@ const (
 	longestID = 256  // bytes
 	piece     = 1000 // items, results or digests that one script takes
 )
-
-// Create implements jobs.Records. It may be called again with the same spec after any error: either the job is created, or the call is a Conflict and
-// the job is there.
-func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) {
-	head, items, err := encode(spec)
-	if err != nil {
-		return nil, err
-	}
-	digests, err := blobsOf(spec.Items)
-	if err != nil {
-		return nil, err
-	}
-	held := flag(len(digests) > piece)
-	for len(digests) > piece {
-		if _, _, err := s.call(ctx, s.scripts.hold, true, append([]any{spec.ID}, digests[:piece]...)...); err != nil {
-			return nil, err
-		}
-		digests = digests[piece:]
-	}
-	hook := 0
-	if spec.Webhook != "" {
-		hook = 1
-	}
-	args := append([]any{
-		spec.ID, token(), string(spec.Priority), jobs.Micros(spec.RunAt), jobs.Micros(spec.Deadline), spec.ResultTTL.Microseconds(), spec.Tenant, spec.Model,
-		len(spec.Items), head, items, hook, nameOfKey(spec), s.options.MaxJobs, held,
-	}, digests...)
-	word, rest, err := s.call(ctx, s.scripts.create, true, args...)
-	switch {
-	case err != nil:
-		return nil, err
-	case word == "ok":
-		return nil, nil
-	case word == "conflict":
-		return nil, conflict("there is a job with this id already")
-	case word == "full":
-		return nil, full(fmt.Sprintf("the job store holds %d jobs already; wait for old ones to be swept, or raise jobs.max_jobs", s.options.MaxJobs))
-	case word == "exists" && len(rest) == 2:
-		id, _ := rest[0].(string)
-		j, _, err := decode(id, rest[1], true)
-		return j, err
-	}
-	return nil, damaged(errReply)
-}
 
 // encode checks a spec and gives it without its items, and these.
 func encode(spec *jobs.Spec) (head, items []byte, err error) {
@@ -121,15 +76,19 @@ func token() string {
 }
 
 // Get implements jobs.Records.
-func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) { return s.get(ctx, id, true) }
+func (s *Store) Get(ctx context.Context, id string) (*jobs.Job, error) {
+	return s.get(ctx, asked, id, true)
+}
 
 // Look implements jobs.Looker.
-func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) { return s.get(ctx, id, false) }
+func (s *Store) Look(ctx context.Context, id string) (*jobs.Job, error) {
+	return s.get(ctx, worked, id, false)
+}
 
 // ByKey implements jobs.Keyed.
 func (s *Store) ByKey(ctx context.Context, tenant, key string) (j *jobs.Job, err error) {
 	var id string
-	err = s.again(ctx, true, func() (err error) {
+	err = s.again(ctx, asked, 0, func(ctx context.Context) (err error) {
 		if id, err = s.client.Get(ctx, s.prefix+"k:"+nameOfKey(&jobs.Spec{Tenant: tenant, Key: key})).Result(); errors.Is(err, goredis.Nil) {
 			return notFound()
 		}
@@ -141,11 +100,11 @@ func (s *Store) ByKey(ctx context.Context, tenant, key string) (j *jobs.Job, err
 	return s.Look(ctx, id)
 }
 
-func (s *Store) get(ctx context.Context, id string, items bool) (*jobs.Job, error) {
+func (s *Store) get(ctx context.Context, m manner, id string, items bool) (*jobs.Job, error) {
 	if id == "" || len(id) > longestID {
 		return nil, notFound()
 	}
-	word, rest, err := s.call(ctx, s.scripts.get, true, id, flag(items))
+	word, rest, err := s.call(ctx, s.scripts.get, m, id, flag(items))
 	switch {
 	case err != nil:
 		return nil, err
@@ -191,7 +150,7 @@ func (s *Store) Results(ctx context.Context, id string, from, limit int) (list [
 
 // entries reads n results from the given one on; n may be 0.
 func (s *Store) entries(ctx context.Context, id string, from, n int) ([]any, error) {
-	word, rest, err := s.call(ctx, s.scripts.results, true, id, from, n)
+	word, rest, err := s.call(ctx, s.scripts.results, worked, id, from, n)
 	switch {
 	case err != nil:
 		return nil, err

@@ -42,6 +42,7 @@ type Store struct {
 	prefix  string // of all names, with the hash tag and a colon
 
 	patience time.Duration // see patienceFor
+	away     absence
 
 	stop      context.CancelFunc
 	ended     context.Context // until Close
@@ -57,6 +58,7 @@ var (
 	_ jobs.Waker  = (*Store)(nil)
 	_ jobs.Looker = (*Store)(nil)
 	_ jobs.Keyed  = (*Store)(nil)
+	_ jobs.Taker  = (*Store)(nil)
 )
 
 // Open makes a store. A Redis that cannot be reached is no error, but a warning in the log: calls are Unavailable until it is there. A Redis that may

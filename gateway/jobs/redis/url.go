@@ -1,8 +1,11 @@
 package redis
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
@@ -14,7 +17,7 @@ import (
 
 // How long one try may take. The whole of a call is bounded in call.go.
 const (
-	dialFor  = time.Second
+	dialFor  = 800 * time.Millisecond
 	replyFor = 3 * time.Second
 )
 
@@ -37,7 +40,7 @@ func connect(o Options) (goredis.UniversalClient, error) {
 	return goredis.NewClusterClient(&goredis.ClusterOptions{
 		Addrs: []string{c.Addr}, Username: c.Username, Password: c.Password, TLSConfig: c.TLSConfig, Protocol: c.Protocol, DisableIdentity: true,
 		MaintNotificationsConfig: c.MaintNotificationsConfig, ContextTimeoutEnabled: true, MaxRedirects: 8, DialerRetries: c.DialerRetries, DialTimeout: c.DialTimeout,
-		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout,
+		Dialer: c.Dialer, ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout,
 	}), nil
 }
 
@@ -65,5 +68,22 @@ func settings(o Options) (*goredis.Options, error) {
 	c.MaxRetries = -1 // only some calls may be made twice: see call.go
 	c.DialerRetries = 1
 	c.DialTimeout, c.ReadTimeout, c.WriteTimeout = dialFor, replyFor, replyFor
+	c.Dialer = dialer(c.TLSConfig)
 	return c, nil
+}
+
+// dialer gives an undialled connection, and no error, where there is none.
+func dialer(secure *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain := &net.Dialer{Timeout: dialFor}
+	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		if secure != nil {
+			conn, err = (&tls.Dialer{NetDialer: plain, Config: secure}).DialContext(ctx, network, addr)
+		} else {
+			conn, err = plain.DialContext(ctx, network, addr)
+		}
+		if err != nil {
+			return undialled{fmt.Errorf("%w: %w", errUndialled, err)}, nil
+		}
+		return conn, nil
+	}
 }

@@ -47,7 +47,7 @@ func preload(tb testing.TB, s *Store, n int) {
 				if err != nil {
 					return err
 				}
-				if err := t.insert(c); err != nil {
+				if _, err := t.insert(c); err != nil {
 					return err
 				}
 				var seq int64

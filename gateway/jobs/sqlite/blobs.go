@@ -73,7 +73,7 @@ func (s *Store) Put(ctx context.Context, digest string, data []byte) error {
 	used := false
 	err = s.writes.do(ctx, func(t *tx) error {
 		used = false
-		n, err := t.changed(`UPDATE blobs SET put = max(put, ?) WHERE digest = ?`, s.now(), key)
+		n, err := t.changed(putAgain, s.now(), key)
 		if err != nil || n > 0 {
 			return err
 		}
@@ -110,6 +110,9 @@ func (s *Store) room(total, size int64) error {
 	}
 	return nil
 }
+
+// putAgain notes that a blob was put once more.
+const putAgain = `UPDATE blobs SET put = max(put, ?) WHERE digest = ?`
 
 func (t *tx) putBlob(key, data []byte, file any, now int64) error {
 	var n int64

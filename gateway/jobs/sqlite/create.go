@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,24 +18,39 @@ type created struct {
 	priority int
 	body     []byte // the spec without its items
 	items    []byte
-	digests  string // of the items, each once: a JSON list
-	blobs    int64  // how many these are
+	digests  string      // of the items, each once: a JSON list
+	count    int64       // how many these are
+	blobs    []jobs.Blob // to be written with the job
 }
 
 // Create implements jobs.Records.
 func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) {
+	existing, _, err := s.create(ctx, spec, nil)
+	return existing, err
+}
+
+// create writes a job and blobs, and gives what its place goes by; or the job that has its key.
+func (s *Store) create(ctx context.Context, spec *jobs.Spec, blobs []jobs.Blob) (existing *jobs.Job, r *row, err error) {
 	c, err := newCreated(spec)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var existing string
-	if err := s.writes.do(ctx, func(t *tx) (err error) {
-		existing, err = t.create(c, s.options.MaxJobs)
+	c.blobs = blobs
+	var (
+		id  string
+		seq int64
+	)
+	if err = s.writes.do(ctx, func(t *tx) (err error) {
+		id, seq, err = s.write(t, c)
 		return err
-	}); err != nil || existing == "" {
-		return nil, err
+	}); err != nil {
+		return nil, nil, err
 	}
-	return s.Get(ctx, existing)
+	if id == "" {
+		return nil, &row{seq: seq, priority: c.priority, runAt: jobs.Micros(spec.RunAt)}, nil
+	}
+	existing, err = s.Get(ctx, id)
+	return existing, nil, err
 }
 
 // newCreated checks and encodes a job, before its turn to be written.
@@ -67,13 +83,37 @@ func newCreated(s *jobs.Spec) (*created, error) {
 		}
 		parts[i] = b
 	}
-	c.body, c.items, c.digests, c.blobs = parts[0], parts[1], string(parts[2]), int64(len(list))
+	c.body, c.items, c.digests, c.count = parts[0], parts[1], string(parts[2]), int64(len(list))
 	return c, nil
 }
 
-// create writes a job, unless its key is taken; then it gives the id of the job that has it.
-func (t *tx) create(c *created, most int) (existing string, err error) {
-	s := c.spec
+// write writes a job and its blobs, unless its key is taken; then it gives the id of the job that has it. All is looked at before anything is written.
+func (s *Store) write(t *tx, c *created) (existing string, seq int64, err error) {
+	if existing, err = t.admit(c.spec, s.options.MaxJobs); existing != "" || err != nil {
+		return existing, 0, err
+	}
+	known, err := s.lookAt(t, c)
+	if err != nil {
+		return "", 0, err
+	}
+	now := s.now()
+	for i, b := range c.blobs {
+		key, _ := hex.DecodeString(b.Digest) // isDigest
+		if known[i] {
+			err = t.exec(putAgain, now, key)
+		} else {
+			err = t.putBlob(key, b.Data, nil, now)
+		}
+		if err != nil {
+			return "", 0, err
+		}
+	}
+	seq, err = t.insert(c)
+	return "", seq, err
+}
+
+// admit gives the id of the job that has the key already, and the error of a job that cannot be added.
+func (t *tx) admit(s *jobs.Spec, most int) (existing string, err error) {
 	if s.Key != "" {
 		err := t.row(`SELECT id FROM jobs WHERE tenant = ? AND key = ?`, []any{s.Tenant, s.Key}, &existing)
 		if !errors.Is(err, sql.ErrNoRows) {
@@ -95,16 +135,10 @@ func (t *tx) create(c *created, most int) (existing string, err error) {
 			return "", fault.New(fault.TooLarge, "job_store_full", "the store holds %d jobs, which is its limit; come again when older ones are deleted, or raise jobs.max_jobs", most)
 		}
 	}
-	if err := t.row(`SELECT count(*) FROM blobs WHERE digest IN (SELECT unhex(value) FROM json_each(?))`, []any{c.digests}, &n); err != nil {
-		return "", err
-	}
-	if n != c.blobs {
-		return "", fault.New(fault.Conflict, "conflict", "%d of the job's blobs are not in the store; put them first", c.blobs-n)
-	}
-	return "", t.insert(c)
+	return "", nil
 }
 
-func (t *tx) insert(c *created) error {
+func (t *tx) insert(c *created) (seq int64, err error) {
 	s, key := c.spec, any(nil)
 	if s.Key != "" {
 		key = s.Key
@@ -113,15 +147,14 @@ func (t *tx) insert(c *created) error {
 	if s.Webhook != "" {
 		hook = 1
 	}
-	var seq int64
-	err := t.row(`INSERT INTO jobs (id, tenant, model, priority, state, run_at, deadline, ttl, total, told, hook, key)
+	err = t.row(`INSERT INTO jobs (id, tenant, model, priority, state, run_at, deadline, ttl, total, told, hook, key)
 		VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
 		[]any{s.ID, s.Tenant, s.Model, c.priority, jobs.Micros(s.RunAt), micro(s.Deadline), s.ResultTTL.Microseconds(), len(s.Items), 1 - hook, hook, key}, &seq)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := t.exec(`INSERT INTO specs (seq, spec, items) VALUES (?, ?, ?)`, seq, c.body, c.items); err != nil {
-		return err
+		return 0, err
 	}
-	return t.exec(`UPDATE blobs SET refs = refs + 1 WHERE digest IN (SELECT unhex(value) FROM json_each(?))`, c.digests)
+	return seq, t.exec(`UPDATE blobs SET refs = refs + 1 WHERE digest IN (SELECT unhex(value) FROM json_each(?))`, c.digests)
 }

@@ -41,6 +41,7 @@ var (
 	_ jobs.Store  = (*Store)(nil)
 	_ jobs.Looker = (*Store)(nil)
 	_ jobs.Keyed  = (*Store)(nil)
+	_ jobs.Taker  = (*Store)(nil)
 )
 
 // readers is how many reads run at a time; more wait.

@@ -78,6 +78,17 @@ local function enqueue(id, j)
   if j.run_at <= now then redis.call('XADD', ns .. 'wake', 'MAXLEN', '~', 64, '*', 'p', j.priority) end
 end
 
+-- place counts the due jobs before a queued one.
+local function place(j)
+  local n = 0
+  for class, l in pairs(lead) do
+    local max = j.run_at - lead[j.priority] + l
+    max = max > now and string.format('%.0f', now) or string.format('(%.0f', max)
+    n = n + redis.call('ZCOUNT', ns .. 'q:' .. class, '-inf', max)
+  end
+  return n
+end
+
 -- grow is the first write of what has to work when Redis is at its maxmemory, so that what was accepted can be ended: Redis refuses only a script's
 -- first write, and DEL is none that it refuses; nor is ZREM.
 local function grow() redis.call('DEL', ns .. 'none') end
