@@ -23,8 +23,8 @@ def test_frames_are_answered_one_after_the_other(camera_page, gateway):
         counts["lookups"] += "/results/" in r.url
 
     page.on("request", begun)
-    page.on("requestfinished", under_way.discard)
-    page.on("requestfailed", under_way.discard)
+    page.on("requestfinished", lambda r: under_way.discard(r))
+    page.on("requestfailed", lambda r: under_way.discard(r))
     page.goto("/#try/shapes")
     page.locator("#camera").click()
     expect(page.locator(".sources-extra")).to_have_text(re.compile(r"^\d+\.\d frames/s, \d+ ms each$"))
@@ -63,7 +63,7 @@ def test_no_camera_is_said_in_words(open_page):
     page.goto("/#try/shapes")
     page.locator("#camera").click()
     expect(page.locator("#problem")).to_contain_text("The browser does not allow the camera here.")
-    page.evaluate("MediaDevices.prototype.getUserMedia = async () => { throw new DOMException('no', 'NotFoundError'); }")
+    page.evaluate("() => { MediaDevices.prototype.getUserMedia = async () => { throw new DOMException('no', 'NotFoundError'); }; }")
     page.locator("#camera").click()
     expect(page.locator("#problem")).to_contain_text("There is no camera. Connect one, or pick a picture.")
     page.locator("#samples button").first.click()

@@ -59,7 +59,7 @@ def test_several_pictures_at_once(page, gateway):
             most[0] = max(most[0], len(under_way))
 
     page.on("request", begun)
-    page.on("requestfinished", under_way.discard)
+    page.on("requestfinished", lambda r: under_way.discard(r))
     page.goto("/#try/shapes-detector")
     files = gateway.samples("shapes-detector")
     page.set_input_files("#file", files)
@@ -136,3 +136,11 @@ def test_an_unknown_model_is_said_in_words(page):
     page.goto("/#try/no-such")
     expect(page.locator("#problem")).to_contain_text("There is no model no-such")
     expect(page.locator("#model")).to_be_visible()
+
+
+def test_a_model_without_pictures_refuses_them_in_words(page):
+    page.goto("/#try/iris")
+    expect(headline(page)).not_to_be_empty()
+    page.evaluate(f"document.body.dispatchEvent(new DragEvent('drop', {{ dataTransfer: {data_transfer(picture('shapes', 'circle-1.png'), 1)}, bubbles: true, cancelable: true }}))")
+    expect(page.locator("#problem")).to_contain_text("iris takes no pictures")
+    expect(page.locator("#row")).to_be_visible()

@@ -9,7 +9,7 @@ export class Problem extends Error {
   }
 
   /** The gateway or its backend is away: waiting helps, another input does not. */
-  get away() { return this.code === 'no_connection' || this.code === 'backend_unavailable' || this.code === 'draining'; }
+  get away() { return this.status === 503 || ['no_connection', 'backend_unavailable', 'draining'].includes(this.code); }
 }
 
 /** Asks the server. Gives the Response of a success; throws a Problem otherwise, and AbortError where the signal says so. */

@@ -49,8 +49,8 @@ export function boxes(g, detections, at, unit, lit, bounds) {
   g.globalAlpha = 1;
 }
 
-/** One label, inside the bounds {width, height} whatever its box does. */
-function tag(g, text, index, x, y, unit, bounds) {
+/** One label above a point, inside the bounds {width, height} whatever its box does. */
+export function tag(g, text, index, x, y, unit, bounds) {
   g.font = `600 ${12 * unit}px system-ui, sans-serif`;
   g.textBaseline = 'middle';
   const w = g.measureText(text).width + 10 * unit;

@@ -20,13 +20,16 @@ const words = {
   forbidden: ['The key does not allow this'],
 };
 
+/** The gateway's details begin small and end without a full stop, as log lines do. */
+const sentence = (text) => (text ? text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? '' : '.') : '');
+
 /** A problem as {title, said, hint, details, notes}: all texts, details a list. */
 export function inWords(problem) {
   const [title, hint = ''] = words[problem.code] || [problem.title || 'This did not work'];
   const said = problem.detail || problem.message || '';
   return {
     title,
-    said: said === title ? '' : said.charAt(0).toUpperCase() + said.slice(1) + (/[.!?…]$/.test(said) || !said ? '' : '.'),
+    said: said === title ? '' : problem.code ? sentence(said) : said,
     hint: said.includes(hint) ? '' : hint,
     details: (problem.places || []).filter((p) => !said.includes(p.message)).map((p) => `${p.location}: ${p.message}`),
     notes: [problem.code, problem.requestId && `request ${problem.requestId}`].filter(Boolean).join(', '),

@@ -43,7 +43,7 @@ export class Recovery {
       try {
         await this.check();
       } catch (e) {
-        lost(e);
+        if (e.away) lost(e);
       }
     }, every);
   }

@@ -1,7 +1,7 @@
 // A picture that can be looked at closely, with what was found on it.
 
 import { make, button } from './dom.js';
-import { read, things, boxes, masks, paint } from './draw.js';
+import { read, things, boxes, masks, paint, tag } from './draw.js';
 
 const closest = 40; // CSS pixels of a picture's pixel
 
@@ -91,12 +91,15 @@ export class Viewer {
     this.#draw();
   }
 
-  /** The picture with boxes, labels and masks, in its own size, as a PNG. */
+  /** The picture with boxes, labels and masks, or with its surest label, in its own size, as a PNG. */
   async toBlob() {
     const canvas = new OffscreenCanvas(this.width, this.height);
     const g = canvas.getContext('2d');
     g.drawImage(this.#source, 0, 0, this.width, this.height);
-    this.#paint(g, { x: 0, y: 0, scale: 1 }, Math.max(1, Math.max(this.width, this.height) / 1000), null, this);
+    const unit = Math.max(1, Math.max(this.width, this.height) / 1000);
+    this.#paint(g, { x: 0, y: 0, scale: 1 }, unit, null, this);
+    const [surest] = this.#document?.predictions || [];
+    if (surest) tag(g, `${surest.label} ${(surest.score * 100).toFixed(1)}%`, surest.index, 8 * unit, this.height - 8 * unit, unit, this);
     return canvas.convertToBlob({ type: 'image/png' });
   }
 

@@ -211,6 +211,9 @@ class Try {
 
   /** Takes pictures from wherever they came. */
   async take(all) {
+    if (this.#model && !this.#model.preprocess) {
+      return this.app.fail({ title: `${this.#model.name} takes no pictures`, detail: 'Choose a model that does.' });
+    }
     this.#endLive();
     this.#running?.abort();
     this.#choose('image');
