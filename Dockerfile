@@ -20,7 +20,7 @@ RUN apt-get update \
 FROM golang:1.26.8-bookworm AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install -y --no-install-recommends g++ libjpeg62-turbo-dev libopencv-dev pkg-config python3-pip \
+ && apt-get install -y --no-install-recommends g++ libjpeg62-turbo-dev libopencv-dev make pkg-config python3-pip \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -32,7 +32,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 # What is inside, for scanners: the Go modules of the program, ONNX Runtime, and the Debian packages of the image.
 COPY --from=runtime /var/lib/dpkg/status /src/.cache/runtime-status
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    make sbom SBOM_STATUS=.cache/runtime-status SBOM_PACKAGES=
+    make sbom VERSION="$VERSION" SBOM_STATUS=.cache/runtime-status SBOM_PACKAGES=
 
 FROM runtime
 ARG VERSION=unknown COMMIT=unknown

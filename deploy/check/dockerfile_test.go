@@ -2,6 +2,7 @@ package check
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +50,17 @@ func TestWhatIsCopiedIsThere(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The bill of materials of a built tree has the packages of the image.
+func TestTheBillHasTheImagesPackages(t *testing.T) {
+	command := exec.Command("make", "-n", "sbom")
+	command.Dir = root
+	out, err := command.Output()
+	packages := strings.Join(dockerfile(t, "Dockerfile").Stages[0].Packages(), ",")
+	if err != nil || !strings.Contains(string(out), "-packages '"+packages+"'") {
+		t.Errorf("no %s in %s: %v", packages, out, err)
 	}
 }
 
