@@ -19,8 +19,8 @@ func now() Row {
 // requests is rate, errors, duration.
 func requests() Row {
 	return Row{"Requests", []Panel{
-		stack("Requests by route", "reqps", "REST, by the route's template. /v2 is below, by protocol.",
-			Query{`sum by (route) (rate(gateway_http_request_duration_seconds_count{G, route!~"/v2.*"}[R]))`, "{{route}}"}),
+		stack("Requests by route", "reqps", "REST and pages, by the route's template, without probes. /v2 is in the next panel.",
+			Query{`sum by (route) (rate(gateway_http_request_duration_seconds_count{G, route!~"/v2.*|/metrics|/livez|/readyz"}[R]))`, "{{route}}"}),
 		stack("KServe v2 calls", "reqps", "Calls of Triton's own protocol.",
 			Query{`sum by (protocol, method) (rate(gateway_kserve_request_duration_seconds_count{G}[R]))`, "{{protocol}} {{method}}"}),
 		lines("Requests in flight", "short", "HTTP requests being served, by gateway. It grows when answers take longer; it should fall again.",

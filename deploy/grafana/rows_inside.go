@@ -20,13 +20,14 @@ func cached() Row {
 
 func pool() Row {
 	return Row{"Pool", []Panel{
-		lines("Tritons by gateway", "short", "1: gets calls. 0: left alone after failures, and probed.", Query{`gateway_backend_up{G}`, "{{endpoint}} of {{instance}}"}).upTo(1.2).wide(6),
-		stack("Calls by Triton", "reqps", "Calls go to the endpoint with the fewest under way, so a slow one gets fewer.", Query{`sum by (endpoint) (rate(gateway_backend_calls_total{G}[R]))`, "{{endpoint}}"}).wide(6),
+		lines("Tritons by gateway", "short", "1: gets calls. 0: left alone after failures, and probed.", Query{`gateway_backend_up{G}`, "{{endpoint}} of {{instance}}"}).upTo(1.2),
+		stack("Calls by Triton", "reqps", "Calls go to the endpoint with the fewest under way, so a slow one gets fewer.", Query{`sum by (endpoint) (rate(gateway_backend_calls_total{G}[R]))`, "{{endpoint}}"}),
 		lines("Calls in flight and their limit", "short", "The limit adapts to how a Triton answers. Calls above it wait in the gateway.",
-			Query{`sum by (endpoint) (gateway_backend_in_flight{G})`, "{{endpoint}}"}, Query{`sum by (endpoint) (gateway_backend_limit{G})`, "{{endpoint}} limit"}).wide(6),
+			Query{`sum by (endpoint) (gateway_backend_in_flight{G})`, "{{endpoint}}"}, Query{`sum by (endpoint) (gateway_backend_limit{G})`, "{{endpoint}} limit"}),
 		lines("Failures and retries", "short", "A second. Second tries and hedges are bounded: when the budget is used up, callers see the failures.",
 			Query{`sum by (endpoint) (rate(gateway_backend_failures_total{G}[R]))`, "{{endpoint}} failed"}, Query{`sum by (endpoint) (rate(gateway_backend_retries_total{G}[R]))`, "{{endpoint}} second tries"},
-			Query{`sum by (endpoint) (rate(gateway_backend_hedges_total{G}[R]))`, "{{endpoint}} hedges"}, Query{`sum by (endpoint) (increase(gateway_backend_ejections_total{G}[R]))`, "{{endpoint}} taken out"}).wide(6),
+			Query{`sum by (endpoint) (rate(gateway_backend_hedges_total{G}[R]))`, "{{endpoint}} hedges"}).wide(16),
+		lines("Taken out", "short", "Times since the gateways started that they left a Triton alone.", Query{`sum by (endpoint) (gateway_backend_ejections_total{G})`, "{{endpoint}}"}),
 	}}
 }
 

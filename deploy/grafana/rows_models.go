@@ -4,8 +4,8 @@ package grafana
 func versions() Row {
 	const of = `{G, model=~"$model"}`
 	return Row{"Models and versions", []Panel{
-		stack("Share of versions", "percentunit", "Of the calls of each model's server, by version: whether a new version gets what it should.",
-			Query{`avg by (model, version) (rate(gateway_model_requests_total` + of + `[R])) / on (model) group_left sum by (model) (avg by (model, version) (rate(gateway_model_requests_total` + of + `[R])) > 0)`, "{{model}} {{version}}"}).wide(6),
+		lines("Share of versions", "percentunit", "Of the calls of each model, by version: whether a new version gets what it should.",
+			Query{`avg by (model, version) (rate(gateway_model_requests_total` + of + `[R])) / on (model) group_left sum by (model) (avg by (model, version) (rate(gateway_model_requests_total` + of + `[R])) > 0)`, "{{model}} {{version}}"}).upTo(1).wide(6),
 		stack("Requests by version", "reqps", "Calls that the models' server answered, other clients' included.", Query{`avg by (model, version) (rate(gateway_model_requests_total` + of + `[R])) > 0`, "{{model}} {{version}}"}).wide(6),
 		lines("Mean time by version", "s", "Inside the models' server, its queue included. Compare a new version with the old one.",
 			Query{`avg by (model, version) (rate(gateway_model_request_seconds_total` + of + `[R])) / (avg by (model, version) (rate(gateway_model_requests_total` + of + `[R])) > 0)`, "{{model}} {{version}}"}).wide(6),

@@ -82,7 +82,7 @@ func (r *rig) unanswered(t *testing.T) (missing []string) {
 }
 
 func TestEveryPanelHasAnAnswer(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, time.Second)
 	r.traffic(t, func() float64 { return 1 })
 	eventually(t, 3*time.Minute, func() []string { return append(r.exported(t), r.unanswered(t)...) })
 	r.checkTraffic(t)

@@ -19,8 +19,8 @@ import (
 	"triton-gateway/internal/parts"
 )
 
-// rig is two Tritons, two gateways in front of both, a Redis for answers and one for jobs, somebody who takes webhooks and spans, and a Prometheus that reads all once a second by the
-// configuration of deploy/prometheus.
+// rig is two Tritons, two gateways in front of both, a Redis for answers and one for jobs, somebody who takes webhooks and spans, and a Prometheus that reads all
+// every few seconds by the configuration of deploy/prometheus.
 type rig struct {
 	tritons    [2]*parts.TritonServer
 	gateways   [2]*parts.GatewayServer
@@ -28,7 +28,7 @@ type rig struct {
 	webhook    string // URL
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, every time.Duration) *rig {
 	r := &rig{}
 	var faults [2]error
 	var wait sync.WaitGroup
@@ -54,12 +54,12 @@ func newRig(t *testing.T) *rig {
 		r.gateways[i] = parts.Serve(t, "--triton", r.tritons[0].GRPC, "--triton", r.tritons[1].GRPC, "GATEWAY_CACHE__REDIS="+answers.URL(), "GATEWAY_JOBS__QUEUE="+queue.URL(),
 			"GATEWAY_LOG__LEVEL=warn", "GATEWAY_TELEMETRY__OTLP="+hook.URL, "GATEWAY_JOBS__WEBHOOK_SECRET=a long random text for tests", "GATEWAY_JOBS__WEBHOOK_ALLOW=127.0.0.0/8", "GATEWAY_JOBS__WEBHOOK_PORTS="+where.Port())
 	}
-	_, r.prometheus = parts.Prometheus(t, r.config(t))
+	_, r.prometheus = parts.Prometheus(t, r.config(t, every))
 	return r
 }
 
-// config is deploy/prometheus with these targets, without names to look up, and in seconds instead of quarters of minutes.
-func (r *rig) config(t *testing.T) string {
+// config is deploy/prometheus with these targets, without names to look up, and in seconds instead of a quarter of a minute.
+func (r *rig) config(t *testing.T, every time.Duration) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(parts.Root(t), "deploy", "prometheus"))); err != nil {
@@ -70,7 +70,7 @@ func (r *rig) config(t *testing.T) string {
 	if err := yaml.Unmarshal(read(t, path), &config); err != nil {
 		t.Fatal(err)
 	}
-	config["global"] = map[string]any{"scrape_interval": "1s", "evaluation_interval": "1s"}
+	config["global"] = map[string]any{"scrape_interval": every.String(), "scrape_timeout": every.String(), "evaluation_interval": every.String()}
 	for _, job := range config["scrape_configs"].([]any) {
 		delete(job.(map[string]any), "dns_sd_configs")
 	}

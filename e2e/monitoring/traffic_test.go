@@ -55,7 +55,7 @@ func (r *rig) traffic(t *testing.T, speed func() float64) {
 		}},
 		{200 * time.Millisecond, func(h string) { post(ctx, h+"/v1/jobs?model=shapes&priority=batch", "image/png", drawn()) }},
 		{500 * time.Millisecond, func(h string) { post(ctx, h+"/v1/jobs?model=shapes&webhook="+hook, "image/png", drawn()) }},
-		{900 * time.Millisecond, func(h string) { post(ctx, h+"/v1/jobs?model=shapes&attempts=1", "image/png", []byte("no picture")) }},
+		{40 * time.Second, func(h string) { post(ctx, h+"/v1/jobs?model=shapes&attempts=1", "image/png", []byte("no picture")) }},
 		{50 * time.Millisecond, func(h string) { post(ctx, h+"/v2/models/iris/infer", "application/json", iris) }},
 		{30 * time.Millisecond, func(string) { _, _, _ = grpc.Infer(ctx, message) }},
 		{500 * time.Millisecond, func(h string) { post(ctx, h+"/v2/models/none/infer", "application/json", iris) }},
