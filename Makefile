@@ -116,6 +116,11 @@ goldens: train-venv ## make the tests' expected values anew, by Pillow, OpenCV a
 	.cache/goldens/bin/python scripts/goldens/make.py
 	.cache/train/bin/python training/train.py --golden
 
+.PHONY: panels
+panels: build parts ## draw docs/grafana.png: what the Grafana dashboard shows of some minutes of traffic
+	$(INSTALL)/venv.sh panels requirements/panels.txt
+	go test -count=1 -v -timeout 30m -run TestPicture ./e2e/monitoring -args -picture
+
 .PHONY: train-venv
 train-venv:
 	@$(INSTALL)/venv.sh train training/requirements.txt
