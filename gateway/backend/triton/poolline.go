@@ -14,6 +14,8 @@ const (
 	// not so many that the last of them waits long for nothing.
 	shortestLine = 32
 	waitFactor   = 1
+	// pressedLine may wait even while the load is too high: a few callers who each wait for their answer are never turned away for a server's slow moment.
+	pressedLine  = 4
 	longestAfter = 5 * time.Minute // RetryAfter at most
 )
 
@@ -135,7 +137,7 @@ func (p *pool) room(c *Client, places int) int {
 	case c.config.Queue > 0:
 		return c.config.Queue
 	case p.press.on.Load():
-		return max(places/2, 1)
+		return max(places/2, pressedLine)
 	}
 	return max(shortestLine, waitFactor*places)
 }

@@ -80,7 +80,7 @@ func TestALineThatStaysFullIsShort(t *testing.T) {
 		t.Errorf("room for %d behind 4 places", got)
 	}
 	p.press.on.Store(true)
-	for places, want := range map[int]int{1: 1, 2: 1, 4: 2, 100: 50} {
+	for places, want := range map[int]int{1: 4, 2: 4, 4: 4, 9: 4, 10: 5, 100: 50} {
 		if got := p.room(c, places); got != want {
 			t.Errorf("under pressure there is room for %d behind %d places, want %d", got, places, want)
 		}
