@@ -66,3 +66,8 @@ def ask(page: Page, model: str, file: str) -> None:
 def slide(page: Page, name: str, value: float | int) -> None:
     """Moves a slider, as a hand does: with events."""
     page.locator(f"#options input[name={name}]").evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input', { bubbles: true })); }", str(value))
+
+
+def until(page: Page, expression: str) -> None:
+    """Waits until a JavaScript expression is true; it may await. Playwright's own waiting needs eval, which the page forbids."""
+    page.evaluate(f"async () => {{ while (!({expression})) await new Promise((next) => setTimeout(next, 50)); }}")

@@ -22,7 +22,7 @@ new PerformanceObserver((list) => { for (const e of list.getEntries()) paints.pu
   .observe({ type: 'largest-contentful-paint', buffered: true });
 """
 READ = """() => ({
-  lcp: paints.at(-1)[0], element: paints.at(-1)[1], fcp: performance.getEntriesByName('first-contentful-paint')[0].startTime, usable: performance.now(),
+  fcp: performance.getEntriesByName('first-contentful-paint')[0].startTime, usable: performance.now(),
   bytes: performance.getEntriesByType('resource').filter((e) => /\\.(js|css)$/.test(e.name)).reduce((n, e) => n + e.encodedBodySize, 0),
   files: performance.getEntriesByType('resource').filter((e) => /\\.(js|css)$/.test(e.name)).length,
 })"""
@@ -34,7 +34,7 @@ def once(browser, url: str, slower: int) -> dict:
     page.add_init_script(OBSERVE)
     context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
     page.goto(url)
-    page.wait_for_function("document.querySelector('#samples img')?.complete && paints.length > 0", timeout=120_000)
+    page.locator("#samples img").first.wait_for(timeout=120_000)
     found = page.evaluate(READ)
     page.wait_for_timeout(1000)  # a later, larger paint would count
     found["lcp"], found["element"] = page.evaluate("paints.at(-1).slice(0, 2)")

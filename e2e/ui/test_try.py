@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from looks import ask, color_of, drawn, golden, has_line, picture, sides, slide
+from looks import ask, color_of, drawn, golden, has_line, picture, sides, slide, until
 
 
 def headline(page):
@@ -205,8 +205,8 @@ def test_an_answer_opens_again_from_the_history(page):
     expect(headline(page)).to_have_text("1 object")
     slide(page, "confidence", 0.31)
     expect(page.locator("#options output").first).to_have_text("0.31")
-    page.wait_for_function("async () => (await indexedDB.databases()).length > 0")
-    page.wait_for_function("async () => (await (await import(document.querySelector('script[type=module]').src.replace('app.js', 'store.js'))).list()).some((e) => e.options.confidence === '0.31')")
+    store = "document.querySelector('script[type=module]').src.replace('app.js', 'store.js')"
+    until(page, f"(await (await import({store})).list()).some((e) => e.options.confidence === '0.31')")
     page.goto("/#history")
     page.locator(".history-open", has_text="confidence 0.31").click()
     expect(headline(page)).to_have_text("1 object")

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from looks import until
+
 
 @pytest.fixture
 def camera_page(open_page):
@@ -54,7 +56,7 @@ def test_the_camera_is_off_after_the_view_is_left(camera_page):
     expect(page.locator(".sources-extra")).to_contain_text("frames/s")
     assert page.evaluate("stream.getTracks().map((t) => t.readyState)") == ["live"]
     page.get_by_role("link", name="History").click()
-    page.wait_for_function("stream.getTracks().every((t) => t.readyState === 'ended')")
+    until(page, "stream.getTracks().every((t) => t.readyState === 'ended')")
 
 
 def test_no_camera_is_said_in_words(open_page):

@@ -33,6 +33,8 @@ const recovery = new Recovery({
 const app = {
   /** The list of GET /v1/models. */
   models: [],
+  /** Resolves when it is there, or cannot be had for now. All views but the first are mounted after that. */
+  loaded: Promise.resolve(),
   /** All that is known of a model; asked for once. */
   model(name) {
     if (!known.has(name)) {
@@ -124,6 +126,7 @@ async function route(anew = false) {
   if (!first && !recovery.running) fail(null);
   try {
     const view = await views[wanted.name]();
+    if (view !== tryView) await app.loaded; // the first view shows itself at once
     if (mine !== turn) return;
     document.title = `${view.title} · triton-gateway`;
     const place = make('div', { class: `view view-${wanted.name}` });
@@ -151,11 +154,7 @@ async function explain(e) {
 async function start() {
   byId('skip').addEventListener('click', (e) => { e.preventDefault(); byId('view').focus(); });
   addEventListener('hashchange', () => route());
-  try {
-    await load();
-  } catch (e) {
-    fail(e);
-  }
+  app.loaded = load().catch(fail);
   await route();
   recovery.watch(fail);
 }

@@ -11,9 +11,12 @@ import * as row from '../row.js';
 
 export const title = 'Try';
 
+const welcome = 'Choose a sample or drop a picture: the answer appears here, with what each stage took and whether the cache knew it.';
+
 /** Opens the view; rest is the name of the model, or ''. */
 export async function mount(place, app, rest) {
   const view = new Try(place, app);
+  await app.loaded;
   await view.update(rest);
   return view;
 }
@@ -63,7 +66,7 @@ class Try {
       picture: () => this.#viewer?.toBlob(),
       say: app.say,
     });
-    this.answer.empty('Choose a sample or drop a picture: the answer appears here.');
+    this.answer.empty(welcome);
   }
 
   /** Shows another model, rest: the picture stays, where it takes one. NAME/history/ID opens an answer of the history again. */
@@ -136,7 +139,7 @@ class Try {
       this.#tensors.build(this.tensors, m, this.soon);
     }
     if (entry) return this.#again(entry);
-    if (this.#kind === 'image' && !this.#picture && !this.#grid) return this.answer.empty('Choose a sample or drop a picture: the answer appears here.');
+    if (this.#kind === 'image' && !this.#picture && !this.#grid) return this.answer.empty(welcome);
     return this.run();
   }
 
