@@ -69,7 +69,7 @@ def draw_lines(canvas, place, panel, prometheus, span):
             axes.plot(grid, [values.get(t, math.nan) for t in grid], color=colour, linewidth=1.3)
     axes.set_xlim(span["start"], span["end"])
     axes.set_ylim(0, panel["fieldConfig"]["defaults"].get("max"))
-    if axes.get_ylim()[1] <= 0.05 and not any(v > 0 for _, s in found for v in s.values() if not math.isnan(v)):
+    if not any(v > 0 for _, s in found for v in s.values() if not math.isnan(v)):
         axes.set_ylim(0, 1)  # nothing but zeros
     axes.yaxis.set_major_locator(MultipleLocator(2 ** math.ceil(math.log2(axes.get_ylim()[1] / 5))) if unit in ("bytes", "Bps") else MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: amount(v, unit)))
@@ -93,7 +93,7 @@ def legend_lines(names, width, most=3):
     lines, left = [[]], 0
     for i, name in enumerate(names):
         words = cut(name, width - 20, 8)
-        need = 30 + len(words) * 5.7
+        need = 32 + len(words) * 6.1
         if left + need > width and lines[-1]:
             if len(lines) == most:
                 lines[-1].append((left, i, f"+{len(names) - i}"))
