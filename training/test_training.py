@@ -110,19 +110,17 @@ class Networks(unittest.TestCase):
     def test_digits_reads_alike(self):
         self.agree(digits.network, (8, 8, 1), [10], 1e-4)
 
-    def test_the_slow_model_runs_the_same_network_that_often(self):
+    def test_the_slow_model_answers_as_the_network_that_it_is_made_of(self):
         source = onnx.load(pipeline.REPOSITORY / "shapes" / "1" / "model.onnx")
         x = np.random.default_rng(9).normal(size=(2, 3, 64, 64)).astype(np.float32)
         want = onnxruntime.InferenceSession(source.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"input": x})[0]
-        for rounds in (1, 3):
-            made = slow.looped(source, rounds)
-            onnx.checker.check_model(made, full_check=True)
-            got = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"input": x})[0]
-            np.testing.assert_allclose(got, want, atol=1e-6)
+        made = slow.slowed(source, 3)
+        onnx.checker.check_model(made, full_check=True)
+        got = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"input": x})[0]
+        np.testing.assert_array_equal(got, want)
         wrote = onnx.load(pipeline.REPOSITORY / "shapes-slow" / "1" / "model.onnx")
-        self.assertEqual(["Loop"], [n.op_type for n in wrote.graph.node])
         rounds = next(onnx.numpy_helper.to_array(i) for i in wrote.graph.initializer if i.name == "rounds")
-        self.assertEqual(slow.ROUNDS, int(rounds))
+        self.assertEqual((slow.ROUNDS, 1), (int(rounds), sum(n.op_type == "Loop" for n in wrote.graph.node)))
 
     def test_every_box_has_a_cell_of_the_right_stride(self):
         centres, strides = detector.cells()
