@@ -21,6 +21,7 @@ PACKAGES     ?= ./...
 ARGS         ?=
 MODELS       ?=
 UI           ?= e2e/ui
+DASHBOARD_PORT ?= 8501
 
 .PHONY: help
 help: ## list the targets
@@ -29,6 +30,10 @@ help: ## list the targets
 .PHONY: run
 run: build ## install what is missing, build, and serve the demo models at http://localhost:8080
 	exec ./$(BINARY) serve $(ARGS)
+
+.PHONY: dashboard
+dashboard: dashboard-venv ## start the Streamlit dashboard at http://localhost:8501; GATEWAY_URL (http://localhost:8080) and GATEWAY_TOKEN say whom it asks
+	cd dashboard && exec env PYTHONDONTWRITEBYTECODE=1 ../.cache/dashboard/bin/streamlit run app.py --server.port $(DASHBOARD_PORT)
 
 .PHONY: build
 build: deps ## install what the build needs, and build bin/triton-gateway
@@ -51,6 +56,11 @@ test-training: train-venv ## test the scripts that train the demo models
 test-ui: build parts ## test the page in Chromium, with a real gateway and a real Triton (UI=e2e/ui/test_jobs.py for some)
 	@echo '==> tests of the page in Chromium'
 	TRITON_GATEWAY_REQUIRE_PARTS=1 .cache/ui/bin/python -B -m pytest $(UI)
+
+.PHONY: test-dashboard
+test-dashboard: build parts dashboard-venv ## test the dashboard: its functions, every page, and the running app in Chromium
+	@echo '==> tests of the dashboard'
+	TRITON_GATEWAY_REQUIRE_PARTS=1 .cache/dashboard/bin/python -B -m pytest dashboard/tests
 
 .PHONY: lint
 lint: deps ## go vet and gofmt
@@ -124,6 +134,14 @@ panels: build parts ## draw docs/grafana.png: what the Grafana dashboard shows o
 .PHONY: train-venv
 train-venv:
 	@$(INSTALL)/venv.sh train training/requirements.txt
+
+.PHONY: dashboard-venv
+dashboard-venv:
+	@$(INSTALL)/venv.sh dashboard requirements/dashboard.txt
+
+.PHONY: dashboard-screens
+dashboard-screens: build parts dashboard-venv ## make the pictures of the dashboard in docs/ anew, from the running app
+	.cache/dashboard/bin/python -B scripts/dashboard-screens.py
 
 .PHONY: deps
 deps: ## install what the build needs: OpenCV's headers, ONNX Runtime

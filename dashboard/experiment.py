@@ -1,5 +1,11 @@
-"""The classic caching experiment: one request ten times without the cache, then ten times with it."""
+"""The classic caching experiment: one request ten times without the cache, then ten times with it.
 
+From the command line: `.cache/dashboard/bin/python dashboard/experiment.py [ROUNDS]`, with GATEWAY_URL and GATEWAY_TOKEN as for the dashboard.
+"""
+
+import os
+import statistics
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -72,3 +78,21 @@ def calls(runs: list[Run]) -> Iterator[dict]:
     for r in runs:
         for i, (took, model, cache) in enumerate(zip(r.took, r.model, r.cache), 1):
             yield {"run": r.name, "call": i, "ms": took, "model": model, "cache": cache}
+
+
+def main() -> None:
+    """Some rounds of the experiment, and their medians."""
+    gateway = Gateway(os.environ.get("GATEWAY_URL") or "http://localhost:8080", os.environ.get("GATEWAY_TOKEN", ""))
+    picture = gateway.sample(MODEL, gateway.model(MODEL)["samples"][1])
+    rounds = []
+    for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
+        runs = [run(gateway, MODEL, picture, cached) for cached in (False, True)]
+        rounds.append(result(*runs))
+        last = rounds[-1]
+        print(f"without {last.without:.1f} ms, with {last.with_cache:.1f} ms: {last.ratio:.2f} times; a hit {last.hit:.2f} ms; the model {statistics.median(runs[0].model):.1f} ms a call")
+    middle = lambda what: statistics.median(getattr(r, what) for r in rounds)
+    print(f"medians: without {middle('without'):.1f} ms, with {middle('with_cache'):.1f} ms: {middle('ratio'):.2f} times; a hit {middle('hit'):.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
