@@ -79,8 +79,8 @@ function read(text) {
   let body;
   try {
     body = JSON.parse(text);
-  } catch (e) {
-    return { body: null, problem: `This is not JSON yet: ${where(e.message, text)}` };
+  } catch {
+    return { body: null, problem: `This is not JSON yet: ${where(text)}` };
   }
   const wrong = (problem) => ({ body: null, problem });
   if (!Array.isArray(body?.inputs) || body.inputs.length === 0) return wrong('The body needs "inputs": a list with one entry for each tensor.');
@@ -97,9 +97,18 @@ function read(text) {
 
 const count = (body) => (body ? body.inputs.map((i) => `${i.name}: ${i.datatype} [${i.shape.join(', ')}]`).join(' · ') : '');
 
-/** The message of JSON.parse with the line instead of the position. */
-function where(message, text) {
-  const at = /position (\d+)/.exec(message)?.[1];
-  if (at === undefined) return message;
-  return `line ${text.slice(0, Number(at)).split('\n').length}, ${message.replace(/ in JSON.*| \(line.*/, '').replace(/ at position \d+/, '')}`;
+/** Where a text stops being JSON: the end of the longest beginning that could go on as JSON. */
+function where(text) {
+  const fits = (n) => {
+    try { JSON.parse(text.slice(0, n)); } catch (e) { return /end of JSON|Unterminated|No number|missing/.test(e.message); }
+    return true;
+  };
+  if (fits(text.length)) return 'it ends too early.';
+  let [good, bad] = [0, text.length];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (fits(middle)) good = middle;
+    else bad = middle;
+  }
+  return `in line ${text.slice(0, good).split('\n').length}, “${text[good]}” is not what can stand there.`;
 }

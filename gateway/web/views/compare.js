@@ -4,6 +4,7 @@ import * as api from '../api.js';
 import { agreement } from '../agree.js';
 import { make, button, debounce, ms, sheet, unique } from '../dom.js';
 import { Picker } from '../picker.js';
+import { inWords } from '../problems.js';
 import * as options from '../options.js';
 import * as results from '../results.js';
 import * as timing from '../timing.js';
@@ -276,7 +277,8 @@ class Side {
       if (e.name === 'AbortError') return undefined;
       this.answer = null;
       this.problem = e;
-      this.result.replaceChildren(make('p', { class: 'failed', role: 'alert' }, make('b', {}, e.title || 'This did not work'), ' ', e.detail || e.message));
+      const { title: what, said, hint } = inWords(e);
+      this.result.replaceChildren(make('p', { class: 'failed', role: 'alert' }, make('b', {}, `${what}. `), said, ' ', hint));
       await this.#viewer?.overlay(null);
       return false;
     } finally {

@@ -56,13 +56,13 @@ function versions(m) {
 function tensors(m) {
   const shape = (t) => `[${[...(m.max_batch_size > 0 ? ['batch'] : []), ...t.shape.map((d) => (d < 0 ? 'any' : d))].join(', ')}]`;
   const all = (list, kind) => list.map((t) => make('tr', {}, make('th', { scope: 'row' }, t.name), make('td', {}, kind), make('td', {}, t.datatype), make('td', { class: 'mono' }, shape(t))));
-  return card('Tensors', make('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Tensors' }, table(['Name', '', 'Type', 'Shape'], [...all(m.inputs, 'input'), ...all(m.outputs, 'output')])),
+  return card('Tensors', make('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Inputs and outputs' }, table(['Name', '', 'Type', 'Shape'], [...all(m.inputs, 'input'), ...all(m.outputs, 'output')])),
     make('p', { class: 'hint' }, m.max_batch_size > 0 ? `Takes up to ${m.max_batch_size} at once.` : 'Takes no batches.'));
 }
 
 function columns(m) {
   const range = (c) => (c.min === undefined ? 'any number' : `${fraction(c.min)} to ${fraction(c.max)}`);
-  return card('Columns', make('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Columns' }, table(['Column', 'Range'], m.columns.map((c) => row(c.name, range(c))))));
+  return card('Columns', make('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Names and ranges' }, table(['Column', 'Range'], m.columns.map((c) => row(c.name, range(c))))));
 }
 
 /** The labels with their indices; a search finds one among many. */
