@@ -29,20 +29,32 @@ func ReadRules(folder string) ([]Rule, error) {
 		if err != nil {
 			return nil, err
 		}
-		var file struct {
-			Groups []struct {
-				Name  string
-				Rules []Rule
-			}
-		}
-		if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+		rules, err := parseRules(text)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		for _, g := range file.Groups {
-			for _, r := range g.Rules {
-				r.File, r.Group = filepath.Base(path), g.Name
-				all = append(all, r)
-			}
+		for i := range rules {
+			rules[i].File = filepath.Base(path)
+		}
+		all = append(all, rules...)
+	}
+	return all, nil
+}
+
+func parseRules(text []byte) (all []Rule, err error) {
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []Rule
+		}
+	}
+	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+		return nil, err
+	}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			r.Group = g.Name
+			all = append(all, r)
 		}
 	}
 	return all, nil
