@@ -126,6 +126,10 @@ goldens: train-venv ## make the tests' expected values anew, by Pillow, OpenCV a
 	.cache/goldens/bin/python scripts/goldens/make.py
 	.cache/train/bin/python training/train.py --golden
 
+.PHONY: screenshots
+screenshots: build parts ## take the pictures of the page that the README shows: docs/page*.png
+	.cache/ui/bin/python -B scripts/screenshots/page.py
+
 .PHONY: panels
 panels: build parts ## draw docs/grafana.png: what the Grafana dashboard shows of some minutes of traffic
 	$(INSTALL)/venv.sh panels requirements/panels.txt

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cutter import Cutter
-from pictures import draw
+from drawn import draw
 
 
 @pytest.fixture
