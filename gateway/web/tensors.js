@@ -100,7 +100,9 @@ const count = (body) => (body ? body.inputs.map((i) => `${i.name}: ${i.datatype}
 /** Where a text stops being JSON: the end of the longest beginning that could go on as JSON. */
 function where(text) {
   const fits = (n) => {
-    try { JSON.parse(text.slice(0, n)); } catch (e) { return /end of JSON|Unterminated|No number|missing/.test(e.message); }
+    try { JSON.parse(text.slice(0, n)); } catch (e) {
+      return /end of JSON|Unterminated/.test(e.message) || Number(/position (\d+)/.exec(e.message)?.[1]) >= n;
+    }
     return true;
   };
   if (fits(text.length)) return 'it ends too early.';
