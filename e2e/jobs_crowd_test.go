@@ -48,12 +48,12 @@ func newCrowd(ctx context.Context, t *testing.T, s *site, p plan) *crowd {
 		c.works = append(c.works, work{name: name, kind: "image/png", body: picture(t, name)})
 	}
 	for i := range 8 { // computed each time
-		p := drawn(i)
-		pictures = append(pictures, p)
-		c.works = append(c.works, work{name: fmt.Sprint("drawn ", i), kind: "image/png", query: "cache=no-store", body: p})
+		d := drawn(i)
+		pictures = append(pictures, d)
+		c.works = append(c.works, work{name: fmt.Sprint("drawn ", i), kind: "image/png", query: "cache=no-store", body: d})
 	}
 	for i := range 3 {
-		list := make([]string, 40)
+		list := make([]string, p.list)
 		for n := range list {
 			list[n] = `{"base64":"` + base64.StdEncoding.EncodeToString(pictures[(i+n)%len(pictures)]) + `"}`
 		}
@@ -113,12 +113,9 @@ func plainValue(v any) any {
 	return v
 }
 
-// atOnce is how many jobs are not done at a time: with more, the test would measure how fast the machine is.
-const atOnce = 64
-
 // run hands work in until there are enough jobs and the killing is over, and returns when all jobs are done.
 func (c *crowd) run() {
-	places := make(chan struct{}, atOnce)
+	places := make(chan struct{}, c.plan.most) // with more jobs at a time, the test would measure how fast the machine is
 	random := rand.New(rand.NewPCG(c.plan.seed, 3))
 	tick := time.NewTicker(c.plan.every)
 	defer tick.Stop()

@@ -21,7 +21,7 @@ func long() bool { return os.Getenv("TRITON_GATEWAY_LONG") == "1" }
 // TRITON_GATEWAY_KILLS for other numbers in a long run.
 func planOf(t *testing.T) plan {
 	t.Helper()
-	p := plan{jobs: 200, every: 40 * time.Millisecond, kills: 5, gap: func(r *rand.Rand) time.Duration {
+	p := plan{jobs: 200, every: 40 * time.Millisecond, kills: 5, most: 64, list: 40, wait: "1s", gap: func(r *rand.Rand) time.Duration {
 		return 200*time.Millisecond + time.Duration(r.IntN(1500))*time.Millisecond
 	}}
 	p.seed = uint64(number(t, "TRITON_GATEWAY_SEED", 1))
@@ -77,7 +77,9 @@ func TestNoJobIsLostOnAWS(t *testing.T) {
 	if !long() {
 		t.Skip("the server answers too slowly for a short test; TRITON_GATEWAY_LONG=1 runs it")
 	}
-	noneLost(t, awsSite(t), planOf(t), history.Rules{Redelivery: 10 * time.Second, Slack: 20 * time.Second})
+	p := planOf(t)
+	p.most, p.list, p.wait = 24, 4, "10s" // each look at a job, and each picture, is a call of that server, which answers one at a time
+	noneLost(t, awsSite(t), p, history.Rules{Redelivery: 10 * time.Second, Slack: 20 * time.Second})
 }
 
 // noneLost runs a plan on a site and judges what came of it.

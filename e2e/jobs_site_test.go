@@ -89,6 +89,9 @@ type plan struct {
 	jobs  int           // at least
 	every time.Duration // between two submissions
 	kills int
+	most  int                            // jobs that are not done at a time
+	list  int                            // pictures of a job that has several
+	wait  string                         // of one look at a job
 	gap   func(*rand.Rand) time.Duration // between a start and the next kill
 }
 

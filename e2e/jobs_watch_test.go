@@ -31,7 +31,7 @@ const givenUp = 2 * time.Minute
 // watch asks for a job until it is done, and writes down all that is seen.
 func (c *crowd) watch(id string) {
 	for end := time.Now().Add(givenUp); time.Now().Before(end) && c.ctx.Err() == nil; {
-		if c.see(id, "?wait=1s") {
+		if c.see(id, "?wait="+c.plan.wait) {
 			return
 		}
 		after(c.ctx, 20*time.Millisecond)

@@ -2,6 +2,7 @@ package hybrid
 
 import (
 	"context"
+	"time"
 
 	"triton-gateway/gateway/jobs"
 	"triton-gateway/internal/fault"
@@ -31,6 +32,16 @@ func (s *Store) room(ctx context.Context) bool {
 	return err == nil && c.Jobs[jobs.Realtime][jobs.Queued]+added < s.options.Overflow
 }
 
+// claimer is a store that can keep a Key for a job which another store is about to take in.
+type claimer interface {
+	// Claim lets Create refuse a job of that Key, with a Conflict, until the given time. Where a job of this store has the Key, that is given, as by Look, and nothing is
+	// kept. Many may claim one Key: those who do tell their jobs from each other in another way.
+	Claim(ctx context.Context, tenant, key, id string, until time.Time) (existing *jobs.Job, err error)
+}
+
+// claimed is how long a Key is kept, from before a job of it is created near until every Create of the far store that did not see it there has ended.
+const claimed = 2 * time.Minute
+
 // site is a store that was chosen for a job.
 type site struct {
 	*Store
@@ -43,14 +54,17 @@ func (t *site) Put(ctx context.Context, digest string, data []byte) error {
 }
 
 // Create implements jobs.Site. After an error the job is not handed in elsewhere: the store may have it all the same.
+//
+// Two jobs of one Key and of different priorities, handed in at the same moment, have different homes, and each would look into the other's before either is
+// there. So a job that goes near claims its Key in the far store first, where that can be: a job that is created there meanwhile is refused.
 func (t *site) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) {
 	other := t.other(t.in)
 	if spec.Key != "" && !other.gone() {
-		j, err := other.byKey(ctx, spec.Tenant, spec.Key)
-		if other.note(err) == nil {
+		j, err := t.elsewhere(ctx, other, spec)
+		if other.note(err) == nil && j != nil {
 			return j, nil
 		}
-		if k := fault.KindOf(err); k != fault.NotFound && k != fault.Unavailable {
+		if k := fault.KindOf(err); err != nil && k != fault.NotFound && k != fault.Unavailable {
 			return nil, err
 		}
 	}
@@ -59,6 +73,14 @@ func (t *site) Create(ctx context.Context, spec *jobs.Spec) (*jobs.Job, error) {
 		t.in.add(spec)
 	}
 	return existing, err
+}
+
+// elsewhere gives the job of the Key that the other store has. None is NotFound, or nil where the Key was claimed.
+func (t *site) elsewhere(ctx context.Context, other *side, spec *jobs.Spec) (*jobs.Job, error) {
+	if c, ok := other.Store.(claimer); ok && other == t.far {
+		return c.Claim(ctx, spec.Tenant, spec.Key, spec.ID, t.options.Now().Add(claimed))
+	}
+	return other.byKey(ctx, spec.Tenant, spec.Key)
 }
 
 // Create implements jobs.Records, for those who have not asked Choose before they put the blobs, which then are in the far store: a job that goes near takes its

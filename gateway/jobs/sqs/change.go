@@ -39,7 +39,7 @@ func (s *Store) Change(ctx context.Context, id string, c jobs.Change) (*jobs.Job
 			continue
 		}
 		if c == jobs.Retry {
-			if err := s.send(ctx, r, r.msg, r.msg); err != nil {
+			if err := s.send(context.WithoutCancel(ctx), r, r.msg, r.msg); err != nil {
 				s.log.Warn("the message of a job is not sent; it will be by a sweep", slog.String("job", id), slog.String("cause", err.Error()))
 			}
 		}

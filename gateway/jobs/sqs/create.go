@@ -59,7 +59,8 @@ func (s *Store) Create(ctx context.Context, spec *jobs.Spec) (existing *jobs.Job
 	if err != nil || existing != nil {
 		return existing, failure(ctx, err)
 	}
-	if err := s.send(ctx, r, r.msg, r.msg); err != nil {
+	// The job is taken in, be it that the caller has left by now.
+	if err := s.send(context.WithoutCancel(ctx), r, r.msg, r.msg); err != nil {
 		s.log.Warn("the message of a new job is not sent; it will be by a sweep", slog.String("job", spec.ID), slog.String("cause", err.Error()))
 	}
 	return nil, nil
@@ -138,43 +139,4 @@ func (s *Store) mine(ctx context.Context, i item) error {
 		return conflict("there is a job of this id")
 	}
 	return err
-}
-
-func idempotency(spec *jobs.Spec) item {
-	return key("k#"+digest(fmt.Appendf(nil, "%d:%s%s", len(spec.Tenant), spec.Tenant, spec.Key)), keySort)
-}
-
-// insertWithKey puts a job and its key, both or none. Where the key is another job's, that is given.
-func (s *Store) insertWithKey(ctx context.Context, spec *jobs.Spec, i item) (existing *jobs.Job, err error) {
-	dead := "-"
-	for range 4 {
-		k := idempotency(spec)
-		k["job"] = text(spec.ID)
-		free := newItem + " OR #job = :dead"
-		in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(token() + token()), TransactItems: []ddb.TransactWriteItem{
-			{Put: &ddb.Put{TableName: &s.tables, Item: k, ConditionExpression: &free, ExpressionAttributeNames: aliases(free), ExpressionAttributeValues: item{":dead": text(dead)}}},
-			{Put: &ddb.Put{TableName: &s.tables, Item: i, ConditionExpression: aws.String(newItem), ExpressionAttributeNames: aliases(newItem)}},
-		}}
-		err = s.again(ctx, func(ctx context.Context) error {
-			_, err := s.table.TransactWriteItems(ctx, in)
-			return err
-		})
-		if !failed(err, 0) && !failed(err, 1) {
-			return nil, err
-		}
-		old, err := s.item(ctx, idempotency(spec))
-		if err != nil {
-			return nil, err
-		}
-		holder := str(old, "job")
-		if holder == "" || holder == spec.ID {
-			return nil, s.mine(ctx, i)
-		}
-		other, err := s.Get(ctx, holder)
-		if !errors.Is(err, notFound()) {
-			return other, err
-		}
-		dead = holder // was deleted after its result_ttl, its key not yet
-	}
-	return nil, unavailable("the key of a deleted job could not be taken over; come again", err)
 }

@@ -11,6 +11,7 @@ import (
 
 	"triton-gateway/gateway/jobs"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/parts"
 )
 
 // TestLostAnswers: AWS did what it was asked, and the answer was lost. The call is made again and does nothing twice.
@@ -163,7 +164,7 @@ func TestUnsent(t *testing.T) {
 	c := newCloud(t)
 	p := newProxy(t, c.endpoint)
 	clock := newSky()
-	s := open(t, Options{URL: p.through(t, c, c.place(t)), Now: clock.Now}, func(s *Store) { s.patience = 300 * time.Millisecond })
+	s := open(t, Options{URL: p.through(t, c, c.place(t)), Now: clock.Now}, func(s *Store) { s.patience = 3 * time.Second })
 	p.says(func(operation string) (int, string) {
 		if operation == "SendMessage" {
 			return 500, `{}`
@@ -197,6 +198,7 @@ func TestCalls(t *testing.T) {
 	if err := s.Settle(t.Context(), l, jobs.Outcome{State: jobs.Succeeded}, nil); err != nil {
 		t.Fatal(err)
 	}
+	parts.Until(t, "its message is deleted", 40*time.Second, func() bool { return p.count("DeleteMessageBatch") == 1 })
 	step := func(what string, want map[string]int, call func()) {
 		t.Helper()
 		p.since()
@@ -222,10 +224,11 @@ func TestCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	step("settle", map[string]int{"UpdateItem": 1, "DeleteMessage": 1}, func() {
+	step("settle", map[string]int{"UpdateItem": 1, "DeleteMessageBatch": 1}, func() {
 		if err := s.Settle(t.Context(), l, jobs.Outcome{State: jobs.Succeeded}, []jobs.Result{{Index: 0, Body: []byte(`{"label":"cat"}`)}}); err != nil {
 			t.Fatal(err)
 		}
+		parts.Until(t, "its message is deleted", 40*time.Second, func() bool { return p.count("DeleteMessageBatch") == 1 })
 	})
 	step("look", map[string]int{"GetItem": 1}, func() {
 		if _, err := s.Look(t.Context(), spec.ID); err != nil {

@@ -99,7 +99,7 @@ func (s *Store) claim(ctx context.Context, m message, ttl time.Duration) (*jobs.
 		}
 		_, ends := r.over(now)
 		if i, err = s.update(ctx, again.of(m.ID)); ends && err == nil {
-			s.drop(ctx, m)
+			s.drop(m)
 			return nil, nil
 		}
 	}
@@ -125,7 +125,7 @@ func (s *Store) decide(ctx context.Context, i item, m message, ttl time.Duration
 	e = &edits{}
 	switch {
 	case err != nil || r.State.Final() || r.msg != m.Token:
-		s.drop(ctx, m)
+		s.drop(m)
 		return nil, nil
 	case r.State == jobs.Running && r.end.After(now): // it was too early, or is a copy: it stays until the lease is over
 		s.hideFor(ctx, m, r.end.Sub(now)+margin)

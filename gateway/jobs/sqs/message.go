@@ -112,23 +112,7 @@ func (s *Store) renew(ctx context.Context, m message, r *record) {
 		s.troubled("a message is not sent anew; it comes again by itself", m, err)
 		return
 	}
-	s.drop(ctx, m)
-}
-
-// drop deletes a message. One that stays comes again and is found to be of no use.
-func (s *Store) drop(ctx context.Context, m message) {
-	if m.receipt == "" {
-		return
-	}
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	u, err := s.address(ctx, m.class)
-	if err == nil {
-		_, err = s.queues.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: u, ReceiptHandle: &m.receipt})
-	}
-	if err != nil {
-		s.troubled("a message is not deleted; it comes again and does nothing", m, err)
-	}
+	s.drop(m)
 }
 
 const longestHidden = 12 * time.Hour // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
@@ -169,7 +153,7 @@ func (s *Store) bury(ctx context.Context, m message) {
 		s.troubled("a message that cannot be read stays in its queue", m, err)
 		return
 	}
-	s.drop(ctx, m)
+	s.drop(m)
 }
 
 func (s *Store) troubled(what string, m message, err error) {

@@ -95,6 +95,13 @@ func (p *proxy) loses(operation string, n int32) {
 	})
 }
 
+// count is how often an operation was called since the last since.
+func (p *proxy) count(operation string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts[operation]
+}
+
 // since gives the calls since the last time, but for those of idle long polls.
 func (p *proxy) since() map[string]int {
 	p.mu.Lock()

@@ -17,9 +17,10 @@ import (
 // line is what this process knows of one class's queue.
 type line struct {
 	mu      sync.Mutex
-	head    time.Time // the arrival of its first job is not before: that of the last one it gave, or when it was found empty
-	polling bool      // a long poll is under way
-	ready   []message // what long polls brought, and no Lease has taken yet
+	head    time.Time  // the arrival of its first job is not before: that of the last one it gave, or when it was found empty
+	polling bool       // a long poll is under way
+	done    chan error // how the last one ended, where nobody has heard it
+	ready   []message  // what long polls brought, and no Lease has taken yet
 	lag     time.Duration
 	known   bool // lag is: how long the last message was in the queue
 }
@@ -139,9 +140,17 @@ func (s *Store) listen(class, n int, ttl time.Duration) <-chan error {
 	if l.polling || s.ended.Err() != nil {
 		return nil
 	}
+	if len(l.done) > 0 {
+		if err := <-l.done; err != nil { // it came when nobody waited any more
+			failed := make(chan error, 1)
+			failed <- err
+			return failed
+		}
+	}
 	l.polling = true
 	done := make(chan error, 1)
-	s.polls.Go(func() {
+	l.done = done
+	s.later(func() {
 		list, err := s.ask(s.ended, class, n, ttl)
 		l.mu.Lock()
 		l.polling = false

@@ -122,7 +122,7 @@ func (s *Store) Settle(ctx context.Context, l jobs.Lease, o jobs.Outcome, add []
 	defer h.mu.Unlock()
 	switch {
 	case state.Final():
-		s.drop(ctx, h.message)
+		s.drop(h.message)
 	case h.message.receipt != "":
 		s.renew(ctx, h.message, h.r)
 	default: // another process received the message: it comes again at the end of the lease, as one of two

@@ -54,13 +54,17 @@ type Store struct {
 	longest  time.Duration // that SQS delays a message
 	spread   time.Duration // see counts
 
+	dropAfter time.Duration // that a message which is to be deleted waits for others
+
 	ended   context.Context // until Close
 	stop    context.CancelFunc
+	closing sync.Mutex // held while ended comes about, and while polls grow
 	polls   sync.WaitGroup
 	woken   chan struct{}
 	clock   clock
 	lines   [3]line // of the classes
 	holding holding
+	drops   drops
 	lists   lists
 	figures figures
 
@@ -73,6 +77,7 @@ var (
 	_ jobs.Termed = (*Store)(nil)
 	_ jobs.Waker  = (*Store)(nil)
 	_ jobs.Looker = (*Store)(nil)
+	_ jobs.Keyed  = (*Store)(nil)
 )
 
 // Open makes a store. It asks nobody: queues and a table that cannot be used make calls Unavailable, with a text that says why. The error is that of faulty
@@ -83,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		names: n, now: o.Now, log: o.Log, patience: patienceFor, poll: pollFor, longest: longestDelay, spread: countEvery, woken: make(chan struct{}, 1),
+		names: n, now: o.Now, log: o.Log, patience: patienceFor, poll: pollFor, longest: longestDelay, spread: countEvery, dropAfter: dropLater, woken: make(chan struct{}, 1),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -102,7 +107,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // Close ends the use of the store; a second one does nothing. Messages that wait in this process come again when their visibility timeout is over, or at once
 // where they can be given back.
 func (s *Store) Close() error {
+	s.closing.Lock()
 	s.stop()
+	s.closing.Unlock()
 	s.polls.Wait()
 	s.http.CloseIdleConnections()
 	return nil
@@ -116,4 +123,5 @@ const (
 	pollFor      = 20
 	longestDelay = 15 * time.Minute // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 	countEvery   = 5 * time.Second
+	dropLater    = 200 * time.Millisecond
 )

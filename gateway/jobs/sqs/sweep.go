@@ -124,7 +124,7 @@ func (s *Store) clear(ctx context.Context, r *record) error {
 		return err
 	}
 	if r.Key != "" {
-		if err := s.remove(ctx, idempotency(&r.Spec), "#job = :job", item{":job": text(r.ID)}); err != nil {
+		if err := s.remove(ctx, idempotency(r.Tenant, r.Key), "#job = :job", item{":job": text(r.ID)}); err != nil {
 			return err
 		}
 	}
