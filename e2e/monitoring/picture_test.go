@@ -44,7 +44,9 @@ func TestPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(1)
-	r.checkTraffic(t)
+	if r.checkTraffic(t); t.Failed() {
+		t.FailNow() // no picture of something else
+	}
 	for file, rows := range pictures {
 		args := []string{"-B", "scripts/panels/draw.py", "--prometheus", r.prometheus, "--dashboard", "deploy/grafana/dashboards/triton-gateway.json", "--rate", "20s",
 			"--start", fmt.Sprint(start.Add(10 * time.Second).Unix()), "--end", fmt.Sprint(time.Now().Unix()), "--out", file}

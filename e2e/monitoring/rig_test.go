@@ -40,7 +40,12 @@ func newRig(t *testing.T, every time.Duration) *rig {
 	wait.Wait()
 	for i, s := range r.tritons {
 		parts.Check(t, faults[i])
-		t.Cleanup(func() { _ = s.Close() })
+		t.Cleanup(func() {
+			if log := s.Log(); t.Failed() {
+				t.Logf("the end of the log of a Triton:\n%s", log[max(len(log)-8000, 0):])
+			}
+			_ = s.Close()
+		})
 	}
 	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(hook.Close)
