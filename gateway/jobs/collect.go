@@ -69,6 +69,9 @@ func (s *Service) collect(ctx context.Context, in *Submission, spec *Spec, to Si
 
 // add takes one item's bytes. Small ones wait for the job, unless they become too many: then all are put.
 func (c *collector) add(item *Item, data []byte) error {
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
 	if c.room >= 0 {
 		if len(data) <= c.room {
 			item.Blob = digestOf(data)

@@ -34,11 +34,21 @@ func (w *waking) Wake(ctx context.Context, timeout time.Duration) bool {
 
 func (w *waking) Create(ctx context.Context, s *jobs.Spec) (*jobs.Job, error) {
 	j, err := w.Store.Create(ctx, s)
+	w.hint()
+	return j, err
+}
+
+func (w *waking) Take(ctx context.Context, s *jobs.Spec, blobs []jobs.Blob) (*jobs.Job, int, error) {
+	j, place, err := w.Store.Take(ctx, s, blobs)
+	w.hint()
+	return j, place, err
+}
+
+func (w *waking) hint() {
 	select {
 	case w.hints <- struct{}{}:
 	default:
 	}
-	return j, err
 }
 
 func (w *waking) Lease(ctx context.Context, n int, ttl time.Duration) ([]*jobs.Job, error) {
