@@ -291,3 +291,23 @@ func TestWaitEnds(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestADelayedJobHasNoPosition: it is not in the line before its time, and it is said about how long that is.
+func TestADelayedJobHasNoPosition(t *testing.T) {
+	j := newJobRig(t, false)
+	first := j.submit(t, "model=shapes", "image/png", string(picture(1)))
+	j.ended(t, first.ID) // from which the pace is known
+	late := j.submit(t, "model=shapes&delay=1h", "image/png", string(picture(2)))
+	j.stop()
+	due := j.submit(t, "model=shapes", "image/png", string(picture(3)))
+	if late.State != "queued" || late.Position != nil || late.EstimateSeconds == nil || *late.EstimateSeconds < 3590 || *late.EstimateSeconds > 3660 || late.RunAt == nil {
+		t.Errorf("delayed: %+v", late)
+	}
+	if due.State != "queued" || due.Position == nil || *due.Position != 0 || due.EstimateSeconds == nil || *due.EstimateSeconds > 60 || due.RunAt != nil {
+		t.Errorf("due: %+v", due)
+	}
+	_, text := j.do(t, "GET", "/v1/jobs/"+late.ID, "", "")
+	if doc := decode[jobDoc](t, text); doc.Position != nil || strings.Contains(text, "position") {
+		t.Errorf("looked up: %s", text)
+	}
+}

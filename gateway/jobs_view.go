@@ -20,8 +20,8 @@ type jobView struct {
 	Version         string            `json:"version,omitempty" doc:"As asked for; left out, the model's policy decides when the job runs"`
 	State           jobs.State        `json:"state" enum:"queued,running,succeeded,failed,cancelled,expired"`
 	Priority        jobs.Priority     `json:"priority" enum:"realtime,interactive,batch"`
-	Position        *int              `json:"position,omitempty" doc:"Of a queued job: how many due jobs are before it" example:"3"`
-	EstimateSeconds *float64          `json:"estimate_seconds,omitempty" doc:"About how long until it is done, where that is known" example:"0.4"`
+	Position        *int              `json:"position,omitempty" doc:"Of a queued job that is due: how many due jobs are before it; left out before run_at" example:"3"`
+	EstimateSeconds *float64          `json:"estimate_seconds,omitempty" doc:"About how long until it is done, from now on, where that is known; the time until run_at is counted in" example:"0.4"`
 	Progress        progressView      `json:"progress"`
 	Attempts        int               `json:"attempts" doc:"Attempts that were used up"`
 	CreatedAt       time.Time         `json:"created_at"`
@@ -55,7 +55,7 @@ func (s *server) viewJob(j *jobs.Job) *jobView {
 	if !j.RunAt.Equal(j.Created) {
 		v.RunAt = when(j.RunAt)
 	}
-	if j.State == jobs.Queued && j.Place >= 0 {
+	if j.State == jobs.Queued && j.Place >= 0 && !j.RunAt.After(s.now()) {
 		v.Position = &j.Place
 	}
 	if d, ok := s.jobs.service.Estimate(j); ok {
