@@ -48,14 +48,25 @@ type Engine struct {
 	settled  atomic.Int64 // that are final in Redis
 }
 
-// Start makes an engine on the Redis of that URL. It keeps house as a gateway does, until Close.
-func Start(ctx context.Context, url string) (*Engine, error) {
-	store, err := redis.Open(ctx, redis.Options{URL: url, Log: slog.New(slog.DiscardHandler)})
+// apart is a store that writes the bytes of a job before the job, each by itself, as it has to where they are many.
+type apart struct {
+	jobs.Store
+	jobs.Waker
+}
+
+// Start makes an engine on the Redis of that URL, with names of its own. It keeps house as a gateway does, until Close. inOne says whether a job is written
+// with its bytes, as it usually is.
+func Start(ctx context.Context, url, names string, inOne bool) (*Engine, error) {
+	store, err := redis.Open(ctx, redis.Options{URL: url, Prefix: names, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{store: store}
-	e.service = jobs.New(jobs.Deps{Store: store, Runner: nothing{}, Decoder: nothing{}, Problem: problem, Observer: e,
+	used := jobs.Store(store)
+	if !inOne {
+		used = apart{store, store}
+	}
+	e.service = jobs.New(jobs.Deps{Store: used, Runner: nothing{}, Decoder: nothing{}, Problem: problem, Observer: e,
 		Limits: jobs.Limits{Workers: workers, ResultTTL: kept}})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.keeping.Go(func() { e.service.Keep(ctx) })
