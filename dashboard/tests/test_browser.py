@@ -65,6 +65,8 @@ def test_every_page_by_the_menu(chrome, dashboard):
 def test_the_camera_is_asked(chrome, own, dashboard):
     page, troubles = opened(chrome, dashboard.url, permissions=["camera"])
     page.get_by_role("radio", name="Camera").click()
+    # A photo that is taken before the camera's first frame is none.
+    page.wait_for_function("() => [...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.videoWidth > 0 && v.currentTime > 0)")
     page.get_by_role("button", name="Take Photo").click()
     expect(page.get_by_role("img", name="camera.jpg:")).to_be_visible()
     assert not troubles
