@@ -170,6 +170,39 @@ func TestThrottledQueue(t *testing.T) {
 	})
 }
 
+// TestGivenBackTooOften: a process that is too busy to lease what its polls bring gives it back, again and again. No job's message ends among the dead letters by that.
+func TestGivenBackTooOften(t *testing.T) {
+	c := newCloud(t)
+	s := open(t, Options{URL: c.place(t)})
+	spec := add(t, s)
+	class := classOf(spec.Priority)
+	l := &s.lines[class]
+	for n := range 8 {
+		var got []message
+		parts.Until(t, "the message is received", 40*time.Second, func() bool {
+			list, err := s.ask(t.Context(), class, 1, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, list...)
+			return len(got) == 1
+		})
+		if got[0].receives != n%receives+1 {
+			t.Errorf("time %d: %d receives", n, got[0].receives)
+		}
+		l.mu.Lock()
+		l.ready = append(l.ready, got...)
+		l.mu.Unlock()
+		s.giveBack(l, got)
+	}
+	if text, _ := dead(t, s); text != "" {
+		t.Errorf("among the dead letters: %s", text)
+	}
+	if j, _ := lease(t, s, spec.ID, time.Minute); j.Crashes != 0 || j.Attempt != 0 {
+		t.Errorf("%+v", j)
+	}
+}
+
 // TestTTL: DynamoDB is told to delete by itself, a week after its result_ttl, what no sweep has deleted; not before a job is final, and not after a Retry.
 func TestTTL(t *testing.T) {
 	c := newCloud(t)

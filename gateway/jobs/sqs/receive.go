@@ -170,7 +170,8 @@ func (s *Store) listen(class, n int, ttl time.Duration) <-chan error {
 	return done
 }
 
-// giveBack lets others have messages that no Lease has taken.
+// giveBack lets others have messages that no Lease has taken. That was a receive of each: at the last one that SQS allows, a copy is given instead, or SQS would take
+// the message for one that nobody can read.
 func (s *Store) giveBack(l *line, list []message) {
 	var left []message
 	l.mu.Lock()
@@ -184,6 +185,13 @@ func (s *Store) giveBack(l *line, list []message) {
 	l.mu.Unlock()
 	for _, m := range left {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ended), 2*time.Second)
+		if m.receives >= receives && m.err == nil {
+			if r, err := s.load(ctx, m.ID); err == nil && r.msg == m.Token && !r.State.Final() {
+				s.renew(ctx, m, r)
+				cancel()
+				continue
+			}
+		}
 		if err := s.hide(ctx, m, 0); err != nil {
 			s.troubled("a message is not given back; it comes again by itself", m, err)
 		}
