@@ -147,6 +147,15 @@ def test_traffic_says_that_nothing_is_split(gateway, at):
     assert "only a route to itself" in words(sound(opened("traffic")))
 
 
+def test_traffic_shows_a_split(gateway, at, monkeypatch):
+    at(gateway.url)
+    split = {"name": "ab", "kind": "route", "candidates": [{"model": "shapes", "version": "1", "weight": 90}, {"model": "shapes", "version": "2", "weight": 10}], "sticky": "header:X-User"}
+    monkeypatch.setattr(Client, "routes", lambda self: [split, {"name": "iris", "kind": "model", "candidates": [{"model": "iris", "version": "1", "weight": 100}]}])
+    app = sound(opened("traffic"))
+    assert "only a route to itself" not in words(app) and [e.label for e in app.expander] == ["ab: route"]
+    assert list(app.dataframe[0].value["weight"]) == [90, 10] and app.code[0].value == '"header:X-User"'
+
+
 def test_performance_shows_what_happened_between_two_looks(gateway, at):
     at(gateway.url)
     client, past = Client(gateway.url), state._history(gateway.url)
