@@ -56,7 +56,7 @@ function pythonProgram(r) {
 
 function javascript(r) {
   return [
-    '// Node 20 or newer: save it as ask.mjs, then run node ask.mjs',
+    '// node ask.mjs, with Node 20 or newer',
     ...(r.name ? ['import { readFile } from "node:fs/promises";', ''] : []),
     `const response = await fetch(${quoted(r.url)}, {`,
     '  method: "POST",',
@@ -92,8 +92,9 @@ function tritonclient(r) {
   const wishes = r.body ? {} : Object.fromEntries(Object.entries(options).map(([k, v]) => [k, k === 'classes' ? v : numeric(v)]));
   const ask = (name) => `answer = client.infer(${quoted(name)}, inputs${version ? `, model_version=${quoted(version)}` : ''}${Object.keys(wishes).length ? `, parameters=${python(wishes)}` : ''})`;
   const head = [
+    '# pip install "tritonclient[http]"',
     ...(r.body && !(r.input.body && r.name) ? [] : ['import json', '']),
-    'import numpy as np', '# pip install "tritonclient[http]"; tritonclient.grpc does the same at the gRPC address', 'import tritonclient.http as triton',
+    'import numpy as np', 'import tritonclient.http as triton  # or .grpc, at the gRPC address',
     ...(r.input.body ? ['from tritonclient.utils import triton_to_np_dtype'] : []), '',
     `client = triton.InferenceServerClient(${quoted(host)}${protocol === 'https:' ? ', ssl=True' : ''})`,
   ];

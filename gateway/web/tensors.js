@@ -25,12 +25,15 @@ export function build(place, model, changed) {
     changed();
   };
   text.addEventListener('input', edited);
-  place.replaceChildren(make('label', { for: id }, 'Tensors, as KServe v2 JSON'), text, note,
-    make('div', { class: 'buttons' }, ...(model.example?.body?.inputs ? [
-      button('Example', () => put(filled(model, () => 0))),
-      button('Ones', () => put(filled(model, () => 1))),
-      button('Random', () => put(filled(model, (type) => (whole.test(type) ? Math.floor(Math.random() * 10) : Number((Math.random() * 2 - 1).toFixed(4)))))),
-    ] : []), button('Tidy up', () => { const { body } = read(text.value); if (body) text.value = pretty(body); })));
+  const label = make('label', { for: id }, 'Tensors, as KServe v2 JSON');
+  Object.assign(label.style, { display: 'block', marginTop: '1rem' });
+  const tools = make('div', { class: 'buttons' }, ...(model.example?.body?.inputs ? [
+    button('Example', () => put(filled(model, () => 0))),
+    button('Ones', () => put(filled(model, () => 1))),
+    button('Random', () => put(filled(model, (type) => (whole.test(type) ? Math.floor(Math.random() * 10) : Number((Math.random() * 2 - 1).toFixed(4)))))),
+  ] : []), button('Tidy up', () => { const { body } = read(text.value); if (body) text.value = pretty(body); }));
+  tools.style.marginTop = '.7rem';
+  place.replaceChildren(label, text, note, tools);
   forms.set(place, { text, note, put });
   text.value = pretty(filled(model, () => 0));
   const { body, problem } = read(text.value);
