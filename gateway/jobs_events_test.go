@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -189,4 +191,22 @@ func TestTooManyWaitForJobs(t *testing.T) {
 	if n := j.server.jobs.held.Load(); n != mostHeld {
 		t.Errorf("%d are counted", n)
 	}
+}
+
+// FuzzLastEvent: whatever a client sends is a place of an event, or refused by its name.
+func FuzzLastEvent(f *testing.F) {
+	for _, seed := range []string{"", "0", "17", "17-end", "-1", "+1", "1-end-end", "-end", "99999999999999999999", "0x1", " 1", "1\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r := &http.Request{URL: &url.URL{}, Header: http.Header{"Last-Event-Id": {text}}}
+		from, _, err := lastEvent(r)
+		var e *fault.Error
+		switch {
+		case err == nil && from < 0:
+			t.Errorf("%q is event %d", text, from)
+		case err != nil && (!errors.As(err, &e) || e.Kind != fault.Invalid || len(e.Detail) > 500):
+			t.Errorf("%q: %v", text, err)
+		}
+	})
 }
