@@ -21,6 +21,9 @@ PACKAGES     ?= ./...
 ARGS         ?=
 MODELS       ?=
 UI           ?= e2e/ui
+# Of make test-api: for how long, and which random numbers.
+API_SECONDS  ?= 45
+API_SEED     ?= 1
 DASHBOARD_PORT ?= 8501
 
 .PHONY: help
@@ -41,7 +44,7 @@ build: deps ## install what the build needs, and build bin/triton-gateway
 	install -C -m 644 .cache/onnxruntime/libonnxruntime.so bin/libonnxruntime.so
 
 .PHONY: test
-test: build parts lint lint-deploy test-training test-ui ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
+test: build parts lint lint-deploy test-training test-ui test-api ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
 	@echo '==> tests without cgo, OpenCV and real parts'
 	CGO_ENABLED=0 TRITON_GATEWAY_PARTS=off go test -count=1 -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@echo '==> all tests, with the race detector and real parts'
@@ -56,6 +59,12 @@ test-training: train-venv ## test the scripts that train the demo models
 test-ui: build parts ## test the page in Chromium, with a real gateway and a real Triton (UI=e2e/ui/test_jobs.py for some)
 	@echo '==> tests of the page in Chromium'
 	TRITON_GATEWAY_REQUIRE_PARTS=1 .cache/ui/bin/python -B -m pytest $(UI)
+
+.PHONY: test-api
+test-api: build ## ask the built gateway what its OpenAPI document says, right and wrong, and hold every answer to it (API_SECONDS=600 for longer)
+	@echo '==> Schemathesis'
+	@$(INSTALL)/venv.sh api requirements/api.txt
+	scripts/schemathesis $(API_SECONDS) $(API_SEED)
 
 .PHONY: test-dashboard
 test-dashboard: build parts dashboard-venv ## test the dashboard: its functions, every page, and the running app in Chromium
