@@ -10,7 +10,7 @@ import state
 
 ICON = Image.open(Path(__file__).parent / "icon.png")  # one of Streamlit's own symbols would be fetched from elsewhere
 st.set_page_config("triton-gateway", ICON, layout="wide")
-st.html("<style>.stMainBlockContainer { padding: 2.75rem 3rem 3rem }</style>")
+st.html("<style>.stMainBlockContainer { padding: 2.75rem clamp(1rem, 4vw, 3rem) 3rem }</style>")
 
 SIGNS = {"up": ":green-badge[:material/check_circle: up]", "backend": ":orange-badge[:material/warning: no backend]", "down": ":red-badge[:material/error: away]"}
 

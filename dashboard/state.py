@@ -88,7 +88,10 @@ def sample(name: str, file: str) -> bytes:
 
 
 def tell(e: Failure) -> None:
-    """A failure as a box on the page."""
+    """A failure as a box on the page. That the gateway is away stands at the head of the page already."""
+    if e.code == "unreachable":
+        st.info("This waits for the gateway.", icon=":material/hourglass_empty:")
+        return
     wait = f" Try again in {e.retry_after:.0f} s." if e.retry_after else ""
     st.error(f"{escaped(str(e))}{wait}", icon=":material/error:")
     st.caption(f"code `{e.code}`" + (f", status {e.status}" if e.status else ""))

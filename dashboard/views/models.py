@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-import parts
 import state
 
 state.page("Models", "What the gateway serves: readiness, versions, labels, and the preprocessing that is in force.")
@@ -31,7 +30,7 @@ def one(name: str) -> None:
     for v in m.get("versions") or []:
         if v.get("state") != "READY":
             st.error(state.escaped(f"Version {v['version']} is {v.get('state')}: {v.get('reason') or 'no reason is given'}"))
-    left, middle, right = st.columns(3, gap="large")
+    left, middle, right = st.columns([4, 5, 4], gap="medium")
     with left:
         st.markdown("**Tensors**")
         tensors = [{"": way, **{k: str(t.get(k)) for k in ("name", "datatype", "shape")}} for way, key in (("in", "inputs"), ("out", "outputs")) for t in m.get(key) or []]
@@ -43,7 +42,7 @@ def one(name: str) -> None:
     with middle:
         st.markdown("**Preprocess**")
         if m.get("preprocess"):
-            st.dataframe([{"step": k, "value": parts.pretty(v) if isinstance(v, dict) else str(v)} for k, v in m["preprocess"].items()], hide_index=True)
+            st.dataframe([{"step": k, "value": ", ".join(f"{a} {b}" for a, b in v.items()) if isinstance(v, dict) else str(v)} for k, v in m["preprocess"].items()], hide_index=True)
         elif m.get("columns"):
             st.dataframe(m["columns"], hide_index=True)
         else:
