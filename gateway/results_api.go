@@ -33,7 +33,7 @@ func (s *server) byDigest(c *gin.Context) error {
 	if err := call.query(r); err != nil {
 		return err
 	}
-	request := pipeline.Request{Model: model, Version: version, ID: requestID(c), Options: call.opts.post}
+	request := pipeline.Request{Model: model, Version: version, ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache}
 	ctx, stop := context.WithTimeout(r.Context(), s.limits.Timeout)
 	defer stop()
 	a, err := s.runner.Cached(ctx, &request, digest)

@@ -59,12 +59,20 @@ func (p *Pipeline) once(ctx context.Context, j *job, l level, steps []step) erro
 	return l.unpack(j, value)
 }
 
-// stored is the step of a look-up by digest: an answer that is there, or none.
+// stored is the step of a look-up by digest: an answer that is there, or what the model gave, of which postprocess makes one with other options; or none. That there
+// is none is found before a computation is begun, for others may wait for that one who have the picture.
 func (p *Pipeline) stored(ctx context.Context, j *job) error {
 	if j.mode == cache.Default {
 		if value, outcome, ok := p.Cache.Get(ctx, j.resultKey); ok {
 			j.result = outcome
 			return resultLevel.unpack(j, value)
+		}
+		if value, outcome, ok := p.Cache.Get(ctx, j.tensorKey); ok {
+			if err := tensorLevel.unpack(j, value); err != nil {
+				return err
+			}
+			j.tensors = outcome
+			return p.once(ctx, j, resultLevel, []step{{stage: Postprocess, run: p.postprocess}})
 		}
 	}
 	return fault.New(fault.NotFound, "result_not_cached", "no answer for this picture, model and options is stored; send the picture to /v1/models/%s/infer", j.Model)

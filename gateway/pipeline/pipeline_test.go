@@ -11,6 +11,7 @@ import (
 
 	"triton-gateway/gateway/cache"
 	"triton-gateway/internal/fault"
+	"triton-gateway/postprocess"
 	"triton-gateway/preprocess"
 	"triton-gateway/tensor"
 )
@@ -220,6 +221,14 @@ func TestByDigestGivesWhatInferStored(t *testing.T) {
 	a, err := r.Cached(t.Context(), &Request{Model: "pictures"}, digest)
 	if err != nil || string(a.Body) != string(first.Body) || !a.FromCache || a.ETag != first.ETag {
 		t.Fatalf("got %+v, %v", a, err)
+	}
+	one := 1
+	few, err := r.Cached(t.Context(), &Request{Model: "pictures", Options: postprocess.Options{TopK: &one}}, digest)
+	if err != nil || !few.FromCache || few.Cache.Detail != "tensor" || !few.Tensor || strings.Count(string(few.Body), `"label"`) != 1 {
+		t.Errorf("other options: %+v, %v", few, err)
+	}
+	if again := mustAsk(t, r, data, topK(1)); string(again.Body) != string(few.Body) || again.Cache.Detail != "memory" {
+		t.Errorf("the same with the picture: %+v", again)
 	}
 	for name, other := range map[string]*Request{"tenant": {Model: "pictures", Tenant: "b"}, "mode": {Model: "pictures", Cache: cache.NoCache}} {
 		if _, err := r.Cached(t.Context(), other, digest); !errors.Is(err, &fault.Error{Code: "result_not_cached"}) {
