@@ -174,6 +174,10 @@ func TestResultByDigest(t *testing.T) {
 	if res.StatusCode != 200 || body != `{"from_cache":true}` || res.Header.Get("ETag") == "" {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
+	res, body = r.do(t, "GET", "/v1/models/shapes/results/"+strings.Repeat("0", 64), "", "", "Prefer", "miss=no-content")
+	if res.StatusCode != http.StatusNoContent || len(body) != 0 || res.Header.Get("Preference-Applied") != "miss=no-content" || res.Header.Get("Vary") != "Prefer" {
+		t.Errorf("a miss that is no error: %d %s %v", res.StatusCode, body, res.Header)
+	}
 	res, body = r.do(t, "GET", "/v1/models/shapes/results/"+strings.Repeat("0", 64), "", "")
 	if res.StatusCode != http.StatusNotFound || decode[problem](t, body).Code != "result_not_cached" {
 		t.Errorf("%d %s", res.StatusCode, body)

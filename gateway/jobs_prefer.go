@@ -15,6 +15,7 @@ import (
 type preference struct {
 	async bool          // respond-async
 	wait  time.Duration // wait: how long an answer may take before it becomes a job; 0: not said
+	quiet bool          // miss=no-content: a look-up by digest that finds nothing is no error, which a browser would write into its console
 }
 
 // readPrefer reads the header. What it does not know it ignores, as the standard wants; the first of two that contradict each other counts.
@@ -27,6 +28,8 @@ func readPrefer(h http.Header) (p preference) {
 			switch strings.ToLower(strings.TrimSpace(name)) {
 			case "respond-async":
 				p.async = true
+			case "miss":
+				p.quiet = p.quiet || strings.Trim(strings.TrimSpace(value), `"`) == "no-content"
 			case "wait":
 				seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
 				if err == nil && !waited {

@@ -83,9 +83,9 @@ func describeByHand(doc *huma.OpenAPI) {
 	add(doc, &huma.Operation{
 		OperationID: "result-by-digest", Method: http.MethodGet, Path: "/v1/models/{model}/results/{sha256}", Tags: []string{"infer"},
 		Summary:     "The stored answer for a picture, by its digest",
-		Description: "What infer would answer for the picture with this SHA-256, if that is stored; otherwise 404 result_not_cached, and the picture has to be sent.",
+		Description: "What infer would answer for the picture with this SHA-256, if that is stored, or can be made of what the model gave with other options; otherwise 404 result_not_cached, and the picture has to be sent. With the header Prefer: miss=no-content the answer is 204 instead of that 404.",
 		Parameters:  append([]*huma.Param{inPath("model", "Name of the model"), inPath("sha256", "SHA-256 of the picture's bytes, 64 hexadecimal digits"), timeoutParam()}, optionParams()...),
-		Responses:   map[string]*huma.Response{"200": answered("The stored answer", schema(inferAnswer{})), "304": {Description: "The answer that If-None-Match names still holds"}},
+		Responses:   map[string]*huma.Response{"200": answered("The stored answer", schema(inferAnswer{})), "204": {Description: "Nothing is stored, and the request prefers miss=no-content"}, "304": {Description: "The answer that If-None-Match names still holds"}},
 	}, problemSchema, 400, 404, 503)
 	add(doc, &huma.Operation{
 		OperationID: "sample", Method: http.MethodGet, Path: "/v1/models/{model}/samples/{file}", Tags: []string{"models"},

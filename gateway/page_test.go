@@ -163,7 +163,7 @@ func openBrowser(t *testing.T, base string) *browser {
 		case *runtime.EventExceptionThrown:
 			b.note("exception: " + e.ExceptionDetails.Error())
 		case *cdplog.EventEntryAdded:
-			if e.Entry.Level == cdplog.LevelError && !strings.Contains(e.Entry.Text, "status of 422") && !strings.Contains(e.Entry.URL, "/results/") { // Chromium logs each refused fetch
+			if e.Entry.Level == cdplog.LevelError && !strings.Contains(e.Entry.Text, "status of 422") { // Chromium logs each refused fetch
 				b.note("log: " + e.Entry.Text)
 			}
 		case *network.EventRequestWillBeSent:

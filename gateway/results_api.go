@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/fault"
 )
 
 // byDigest answers GET .../results/{sha256}: what infer would answer for the picture with that digest, if it is stored.
@@ -37,6 +40,15 @@ func (s *server) byDigest(c *gin.Context) error {
 	ctx, stop := context.WithTimeout(r.Context(), s.limits.Timeout)
 	defer stop()
 	a, err := s.runner.Cached(ctx, &request, digest)
+	if err != nil && fault.KindOf(err) == fault.NotFound && readPrefer(r.Header).quiet {
+		if f := new(fault.Error); errors.As(err, &f) && f.Code == "result_not_cached" {
+			c.Header("Preference-Applied", "miss=no-content")
+			c.Header("Vary", "Prefer")
+			c.Status(http.StatusNoContent)
+			c.Writer.WriteHeaderNow()
+			return nil
+		}
+	}
 	if err != nil {
 		return call.locate(err, 0)
 	}

@@ -25,6 +25,7 @@ for group in "$@"; do
     test)
       need redis-server command -v redis-server
       need chromium command -v chromium
+      need nodejs command -v node
       need libb64-0d library libb64.so.0d
       ;;
     *) die "unknown group $group: build or test" ;;
