@@ -93,10 +93,11 @@ export function rows(text, name) {
 function split(text) {
   const lines = [];
   let line = [];
-  const field = /("(?:[^"]|"")*"|[^,\r\n]*)(,|\r?\n|$)/y;
+  const field = /("(?:[^"]|"")*"|(?:[^",\r\n][^,\r\n]*)?)(,|\r?\n|$)/y;
   while (field.lastIndex < text.length) {
+    const at = field.lastIndex; // a failure sets it back
     const found = field.exec(text);
-    if (!found) throw new Error(`The table cannot be read near ${JSON.stringify(text.slice(field.lastIndex, field.lastIndex + 20))}`);
+    if (!found) throw new Error(`The table cannot be read near ${JSON.stringify(text.slice(at, at + 20))}`);
     const [, value, end] = found;
     line.push(value.startsWith('"') ? value.slice(1, -1).replaceAll('""', '"') : value);
     if (end !== ',') {
