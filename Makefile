@@ -44,7 +44,7 @@ build: deps ## install what the build needs, and build bin/triton-gateway
 	install -C -m 644 .cache/onnxruntime/libonnxruntime.so bin/libonnxruntime.so
 
 .PHONY: test
-test: build parts lint lint-deploy test-training test-ui test-api ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
+test: build parts lint lint-deploy test-training test-ui test-dashboard test-api ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
 	@echo '==> tests without cgo, OpenCV and real parts'
 	CGO_ENABLED=0 TRITON_GATEWAY_PARTS=off go test -count=1 -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@echo '==> all tests, with the race detector and real parts'

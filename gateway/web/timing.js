@@ -11,7 +11,7 @@ export function parse(header) {
   }).filter((t) => t.stage);
 }
 
-const words = { decode: 'Decode', preprocess: 'Preprocess', queue: 'Queue', infer: 'Model', postprocess: 'Postprocess' };
+const words = { accept: 'Check', route: 'Route', fingerprint: 'Fingerprint', decode: 'Decode', preprocess: 'Preprocess', queue: 'Queue', infer: 'Model', postprocess: 'Postprocess' };
 
 /**
  * Shows the stages one after the other, each where the one before it ended, on the time that the request spent in the gateway; took is the
