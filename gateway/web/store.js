@@ -10,6 +10,9 @@ const side = 192; // pixels of a thumbnail's longer side
 
 let opening = null;
 
+/** Says "kept" when an answer has been put in: one that was given just before its view was left comes a moment later. */
+export const changes = new EventTarget();
+
 /** Why there is no history in this browser; '' where there is one. */
 export async function trouble() {
   try {
@@ -89,6 +92,7 @@ export async function remember(entry) {
       added.onsuccess = () => trim(all, added.result, keep.same);
       return added;
     });
+    changes.dispatchEvent(new Event('kept'));
     return id;
   } catch {
     return null;

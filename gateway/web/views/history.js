@@ -14,6 +14,7 @@ const wishes = (options = {}) => Object.entries(options).map(([name, value]) => 
 
 class History {
   #urls = [];
+  #kept = () => this.show();
 
   constructor(place, app) {
     this.app = app;
@@ -23,6 +24,9 @@ class History {
     place.replaceChildren(make('section', { class: 'card', 'aria-label': 'History' },
       make('div', { class: 'history-head' }, make('div', {}, make('h2', {}, 'History'), this.count), this.clear), this.places));
   }
+
+  /** Shows what is kept from now on, too. */
+  watch() { store.changes.addEventListener('kept', this.#kept); }
 
   async show() {
     const why = await store.trouble();
@@ -93,13 +97,17 @@ class History {
     this.#urls = [];
   }
 
-  leave() { this.#free(); }
+  leave() {
+    store.changes.removeEventListener('kept', this.#kept);
+    this.#free();
+  }
 }
 
 /** Opens the view. */
 export async function mount(place, app) {
   await sheet('views/history.css');
   const history = new History(place, app);
+  history.watch();
   await history.show();
   return history;
 }
