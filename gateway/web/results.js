@@ -30,8 +30,9 @@ export function summary(d) {
 
 /** Why the answer cost nothing, or what it cost, in words; '' where the badge says it all. */
 function cost(answer) {
-  if (answer.byDigest) return 'Known by its digest: nothing was uploaded.';
-  if (/detail=tensor/.test(answer.cacheStatus)) return 'No inference: the stored tensors were read anew.';
+  const known = answer.byDigest ? 'Known by its digest: nothing was uploaded.' : '';
+  if (/detail=tensor/.test(answer.cacheStatus)) return `${known} No inference: the stored tensors were read anew.`.trim();
+  if (known) return known;
   return '';
 }
 
