@@ -14,7 +14,8 @@ def headline(page):
     return page.locator("#result .head strong")
 
 
-def test_an_upload_gives_a_label(page, gateway):
+def test_an_upload_gives_a_label(open_page, serve):
+    page = open_page(at=serve())  # one whose cache is empty
     page.goto("/#try/shapes")
     page.set_input_files("#file", picture("shapes", "star-1.jpg"))
     expect(headline(page)).to_have_text("star")
