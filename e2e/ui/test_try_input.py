@@ -59,7 +59,7 @@ def test_several_pictures_at_once(page, gateway):
             most[0] = max(most[0], len(under_way))
 
     page.on("request", begun)
-    page.on("requestfinished", lambda r: under_way.discard(r))
+    page.on("response", lambda r: under_way.discard(r.request))  # "requestfinished" comes after the page has gone on
     page.goto("/#try/shapes-detector")
     files = gateway.samples("shapes-detector")
     page.set_input_files("#file", files)
