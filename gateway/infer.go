@@ -26,16 +26,12 @@ type runner interface {
 
 // infer answers POST .../infer: one picture, row or set of tensors, or several.
 func (s *server) infer(c *gin.Context) error {
-	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	model, version, cancel, err := s.asked(c)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	c.Request = r
-	model, version, err := s.target(c)
-	if err != nil {
-		return err
-	}
+	r := c.Request
 	if r.Header["Prefer"] != nil && s.jobs.service != nil {
 		if want := readPrefer(r.Header); want.async {
 			return s.inferAsync(c, model, version, want)
@@ -66,16 +62,12 @@ func (s *server) admit(r *http.Request, model, version string) (release func(), 
 
 // inferRow answers GET .../infer: one row in the query.
 func (s *server) inferRow(c *gin.Context) error {
-	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	name, version, cancel, err := s.asked(c)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	c.Request = r
-	name, version, err := s.target(c)
-	if err != nil {
-		return err
-	}
+	r := c.Request
 	model, err := s.models.Lookup(name)
 	if err != nil {
 		return err
@@ -94,6 +86,20 @@ func (s *server) inferRow(c *gin.Context) error {
 	}
 	defer release()
 	return s.answer(c, call, name, version)
+}
+
+// asked puts the request under its deadline, and gives the model and the version that it asks for. The caller has to call cancel at its end.
+func (s *server) asked(c *gin.Context) (model, version string, cancel context.CancelFunc, err error) {
+	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	if err != nil {
+		return "", "", nil, err
+	}
+	c.Request = r
+	if model, version, err = s.target(c); err != nil {
+		cancel()
+		return "", "", nil, err
+	}
+	return model, version, cancel, nil
 }
 
 // target gives the model and the version that are asked for, before the body is read: an unknown model is refused at once.

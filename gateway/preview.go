@@ -26,16 +26,12 @@ type previewer interface {
 
 // show answers POST .../preview: the picture that infer's body holds, as the model would see it.
 func (s *server) show(c *gin.Context) error {
-	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	name, version, cancel, err := s.asked(c)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	c.Request = r
-	name, version, err := s.target(c)
-	if err != nil {
-		return err
-	}
+	r := c.Request
 	model, err := s.models.Lookup(name)
 	if err != nil {
 		return err

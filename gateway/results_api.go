@@ -15,15 +15,12 @@ import (
 
 // byDigest answers GET .../results/{sha256}: what infer would answer for the picture with that digest, if it is stored.
 func (s *server) byDigest(c *gin.Context) error {
-	r, cancel, err := s.limits.within(c.Request, stateOf(c).started)
+	model, version, cancel, err := s.asked(c)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	model, version, err := s.target(c)
-	if err != nil {
-		return err
-	}
+	r := c.Request
 	var digest [sha256.Size]byte
 	text := c.Param("sha256")
 	if len(text) != 2*sha256.Size {
@@ -40,14 +37,12 @@ func (s *server) byDigest(c *gin.Context) error {
 	ctx, stop := context.WithTimeout(r.Context(), s.limits.Timeout)
 	defer stop()
 	a, err := s.runner.Cached(ctx, &request, digest)
-	if err != nil && fault.KindOf(err) == fault.NotFound && readPrefer(r.Header).quiet {
-		if f := new(fault.Error); errors.As(err, &f) && f.Code == "result_not_cached" {
-			c.Header("Preference-Applied", "miss=no-content")
-			c.Header("Vary", "Prefer")
-			c.Status(http.StatusNoContent)
-			c.Writer.WriteHeaderNow()
-			return nil
-		}
+	if errors.Is(err, &fault.Error{Code: "result_not_cached"}) && readPrefer(r.Header).quiet {
+		c.Header("Preference-Applied", "miss=no-content")
+		c.Header("Vary", "Prefer")
+		c.Status(http.StatusNoContent)
+		c.Writer.WriteHeaderNow()
+		return nil
 	}
 	if err != nil {
 		return call.locate(err, 0)
