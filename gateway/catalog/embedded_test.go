@@ -57,22 +57,6 @@ func start(tb testing.TB, repository string) (*embedded.Engine, *catalog.Catalog
 	return e, c
 }
 
-// eventually asks again until holds.
-func eventually(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			tb.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // TestFoldersChangeUnderFire replaces weights and task.yaml on disk while requests go through catalog and engine. Every request is
 // answered, and the catalog ends up naming the load that answers.
 func TestFoldersChangeUnderFire(t *testing.T) {
@@ -102,7 +86,7 @@ func TestFoldersChangeUnderFire(t *testing.T) {
 		}
 		replace(t, filepath.Join(dir, "add", "task.yaml"), []byte(tasks[n%2]))
 		replace(t, filepath.Join(dir, "add", "1", "model.onnx"), weights[n%2])
-		eventually(t, "the catalog shows both changes", func() bool {
+		parts.Until(t, "the catalog shows both changes", 20*time.Second, func() bool {
 			m, err := c.Lookup("add")
 			return err == nil && m.TaskDigest != before.TaskDigest && m.Versions[0].Epoch != before.Versions[0].Epoch
 		})

@@ -9,6 +9,7 @@ import (
 
 	"triton-gateway/gateway/backend/embedded/ort"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/parts"
 )
 
 // TestTheLineIsBounded: who finds the line full is refused at once and told when to come again, by Full and by Infer.
@@ -26,7 +27,7 @@ func TestTheLineIsBounded(t *testing.T) {
 	for range maxWaiting {
 		wg.Go(infer)
 	}
-	until(t, func() bool { return line.Stats().Waiting == maxWaiting })
+	parts.Until(t, "the line has the callers", 20*time.Second, func() bool { return line.Stats().Waiting == maxWaiting })
 	_, refused := e.Infer(t.Context(), ask("m", "1", bytesOf(0, 0)))
 	for _, err := range []error{refused, e.Full(t.Context(), "m", "1"), e.Full(t.Context(), "m", "")} {
 		var busy *fault.Error
@@ -122,9 +123,9 @@ func TestADeadCallerDoesNotRun(t *testing.T) {
 			}
 		})
 	}
-	until(t, func() bool { return line.Stats().Waiting == 5 })
+	parts.Until(t, "the line has the callers", 20*time.Second, func() bool { return line.Stats().Waiting == 5 })
 	cancel()
-	until(t, func() bool { return line.Stats().Waiting == 0 })
+	parts.Until(t, "the line has the callers", 20*time.Second, func() bool { return line.Stats().Waiting == 0 })
 	close(f.leave)
 	wg.Wait()
 	if len(f.entered) != 0 {

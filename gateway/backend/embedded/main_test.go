@@ -105,22 +105,6 @@ func status(tb testing.TB, e *Engine, model, version string, holds func(*backend
 	}
 }
 
-// until waits for what nobody tells.
-func until(tb testing.TB, holds func() bool) {
-	tb.Helper()
-	timeout := time.NewTimer(20 * time.Second)
-	defer timeout.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-timeout.C:
-			tb.Fatal("it never came to be")
-		}
-	}
-}
-
 func isReady(s *backend.ModelStatus) bool {
 	return s != nil && s.State == backend.Ready && s.Reason == ""
 }
