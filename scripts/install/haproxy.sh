@@ -10,8 +10,7 @@ command -v apt-get >/dev/null || die "not a Debian-like system: put a haproxy 2.
 say "installing haproxy into .cache/haproxy"
 work=$(mktemp -d "$cache/haproxy.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 update >&2
-(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1) || die "apt-get could not fetch haproxy"
+apt_fetch "$work" haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 rm -rf "$target"
 for package in "$work"/*.deb; do dpkg-deb -x "$package" "$target"; done
 run || die "haproxy does not start: install what it needs (libcrypt1, libpcre2-8-0, libssl3, libsystemd0)"

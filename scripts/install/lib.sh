@@ -28,6 +28,12 @@ apt_install() {
     { tail -n 30 "$cache/apt.log" >&2; die "apt-get could not install: $*"; }
 }
 
+# apt_fetch FOLDER PACKAGES... puts Debian packages as files into a folder, and installs none, so that no service is started.
+apt_fetch() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update >&2
+  (cd "$1" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 download "${@:2}") || die "apt-get could not fetch: ${*:2}"
+}
+
 # True where this Python is 3.11 with venv and pip's bootstrap, and its libpython is a shared library that the loader finds.
 # The pinned wheels, and the program that Triton runs models in, are built for exactly that one.
 python_fits() {

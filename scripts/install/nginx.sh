@@ -9,8 +9,7 @@ command -v apt-get >/dev/null || die "not a Debian-like system: put an nginx wit
 say "installing nginx into .cache/nginx"
 work=$(mktemp -d "$cache/nginx.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 update >&2
-(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download nginx) || die "apt-get could not fetch nginx"
+apt_fetch "$work" nginx
 rm -rf "$target"
 dpkg-deb -x "$work"/nginx_*.deb "$target"
 "$target/usr/sbin/nginx" -v 2>/dev/null || die "nginx does not start: install what it needs (libpcre2-8-0, libssl3, zlib1g)"

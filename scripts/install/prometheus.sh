@@ -10,8 +10,7 @@ command -v apt-get >/dev/null || die "not a Debian-like system: put prometheus a
 say "installing Prometheus into .cache/prometheus"
 work=$(mktemp -d "$cache/prometheus.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 update >&2
-(cd "$work" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 download prometheus) || die "apt-get could not fetch prometheus"
+apt_fetch "$work" prometheus
 dpkg-deb -x "$work"/prometheus_*.deb "$work/all"
 rm -rf "$target"
 mkdir -p "$target/usr/bin"
