@@ -12,18 +12,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE.parent), str(ROOT / "e2e" / "ui")]
 
-from processes import Missing, required  # noqa: E402
+from missing import real  # noqa: E402
 from programs import REPOSITORY, Gateway, Triton  # noqa: E402
-
-
-def real(make: Callable):
-    """What make gives; where a part of it is missing, the test is skipped or fails."""
-    try:
-        return make()
-    except Missing as e:
-        if required():
-            pytest.fail(str(e), pytrace=False)
-        pytest.skip(str(e))
 
 
 @pytest.fixture(scope="session")

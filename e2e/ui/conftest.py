@@ -16,7 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from processes import ROOT, Missing, chromium, required
+from missing import real
+from processes import ROOT, chromium
 from programs import Gateway, Triton
 
 FLAGS = [
@@ -27,16 +28,6 @@ PATIENCE = 60_000  # milliseconds for anything on a busy machine
 SCREENS = ROOT / ".cache" / "ui-failures"
 
 expect.set_options(timeout=PATIENCE)
-
-
-def real(make: Callable):
-    """What make gives; where a part of it is missing, the test is skipped or fails."""
-    try:
-        return make()
-    except Missing as e:
-        if required():
-            pytest.fail(str(e), pytrace=False)
-        pytest.skip(str(e))
 
 
 class Troubles:
