@@ -16,7 +16,7 @@ const usualPage = 100
 
 // jobListView is a page of jobs.
 type jobListView struct {
-	Jobs []*jobView `json:"jobs" doc:"The newest first, without results and positions"`
+	Jobs []*JobView `json:"jobs" doc:"The newest first, without results and positions"`
 	Next string     `json:"next,omitempty" doc:"The cursor of the next page; left out at the end"`
 }
 
@@ -35,7 +35,7 @@ func (s *server) listJobs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	out := jobListView{Jobs: []*jobView{}, Next: next}
+	out := jobListView{Jobs: []*JobView{}, Next: next}
 	for _, j := range page {
 		out.Jobs = append(out.Jobs, s.viewJob(j))
 	}

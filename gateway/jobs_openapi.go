@@ -8,7 +8,7 @@ import (
 
 // succeededJob is the document of a job with its result, for OpenAPI: it is written without going through this type.
 type succeededJob struct {
-	jobView
+	JobView
 	Result any `json:"result,omitempty" doc:"Of a job that succeeded: exactly what infer answers, an InferAnswer or InferResults"`
 }
 
@@ -21,7 +21,7 @@ func describeJobs(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSchem
 	submit.Parameters = append(append(jobParameters(), optionParams()...), timeoutParam(),
 		&huma.Param{Name: "Idempotency-Key", In: "header", Description: "Names this submission, so that it can be sent again: up to 255 printable characters", Schema: &huma.Schema{Type: "string", MinLength: ptr(1), MaxLength: ptr(255)}})
 	submit.RequestBody.Content["application/zip"] = octets()
-	one := schema(jobView{})
+	one := schema(JobView{})
 	replayed := &huma.Response{Description: "The job that this Idempotency-Key names; it has ended already", Content: jsonMedia(one), Headers: submitHeaders()}
 	submit.Responses = map[string]*huma.Response{"202": {Description: "The job is stored", Content: jsonMedia(one), Headers: submitHeaders()}, "200": replayed}
 	add(doc, submit, problemSchema, 400, 404, 409, 413, 415, 422, 429, 499, 503, 504, 507)

@@ -13,8 +13,8 @@ import (
 	"triton-gateway/gateway/jobs"
 )
 
-// jobView is the document of a job, but for its result.
-type jobView struct {
+// JobView is the document of a job, but for its result. It is exported since the OpenAPI generator leaves out what stands in an embedded type that is not.
+type JobView struct {
 	ID              string            `json:"id" example:"01KAKZ4C9SY1V6T3B0M8QWERTY0123456789"`
 	Model           string            `json:"model" example:"shapes"`
 	Version         string            `json:"version,omitempty" doc:"As asked for; left out, the model's policy decides when the job runs"`
@@ -46,8 +46,8 @@ type progressView struct {
 func jobPath(id string) string { return "/v1/jobs/" + id }
 
 // viewJob makes the document of a job.
-func (s *server) viewJob(j *jobs.Job) *jobView {
-	v := &jobView{
+func (s *server) viewJob(j *jobs.Job) *JobView {
+	v := &JobView{
 		ID: j.ID, Model: j.Model, Version: j.Version, State: j.State, Priority: j.Priority, Attempts: j.Attempt, Progress: progressView{j.Done, j.Bad, j.Total},
 		CreatedAt: j.Created, StartedAt: when(j.Started), FinishedAt: when(j.Finished), Deadline: when(j.Deadline),
 		Cancelling: j.Canceled && !j.State.Final(), Links: map[string]string{"self": jobPath(j.ID), "events": jobPath(j.ID) + "/events"},

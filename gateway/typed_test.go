@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"net/http/httptest"
@@ -223,31 +222,33 @@ func TestOpenAPIIsComplete(t *testing.T) {
 	}
 	for path, name := range map[string]string{"/v1/models/shapes": "ModelView", "/v1/models/iris": "ModelView", "/v1/stats": "StatsView", "/v1/routes/iris": "RouteView", "/v1/models/none": "Problem"} {
 		_, got := r.do(t, "GET", path, "", "")
-		schema := decode[map[string]struct {
-			Properties map[string]any
-			Required   []string
-		}](t, jsonOf(d.Components.Schemas))[name]
-		answer := decode[map[string]any](t, got)
-		for key := range answer {
-			if schema.Properties[key] == nil {
-				t.Errorf("%s: %q is not in the schema %s", path, key, name)
-			}
-		}
-		for _, key := range schema.Required {
-			if _, ok := answer[key]; !ok {
-				t.Errorf("%s: %q is required and not there", path, key)
-			}
-		}
+		isAs(t, body, name, got)
 	}
 	if strings.Contains(body, "ErrorModel") {
 		t.Error("the errors have two schemas")
 	}
 }
 
-func jsonOf(v any) string {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
+// isAs holds an answer's members to a schema of the OpenAPI document.
+func isAs(t *testing.T, document, name, answer string) {
+	t.Helper()
+	schema := decode[struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]any
+				Required   []string
+			}
+		}
+	}](t, document).Components.Schemas[name]
+	members := decode[map[string]any](t, answer)
+	for key := range members {
+		if schema.Properties[key] == nil {
+			t.Errorf("%q is not in the schema %s", key, name)
+		}
 	}
-	return string(data)
+	for _, key := range schema.Required {
+		if _, ok := members[key]; !ok {
+			t.Errorf("%q is required by the schema %s, and not there", key, name)
+		}
+	}
 }

@@ -22,13 +22,17 @@ type Adaptive struct {
 	limit              atomic.Int64
 	latency            atomic.Int64 // smoothed, ns; 0: none yet
 
-	mu      sync.Mutex // guards the rest
-	base    int64      // the lower of the two bounds that are compared
-	low     bool       // the lower one is in force
-	counts  time.Duration
-	phase   sums // of the present phase
-	sides   [2]sums
-	rounds  int           // comparisons without a result
+	mu      sync.Mutex    // guards the rest
+	base    int64         // the lower of the two bounds that are compared
+	low     bool          // the lower one is in force
+	phase   sums          // of the present phase
+	began   time.Duration // when it began
+	full    time.Duration // since when as many calls are under way as its bound says; < 0: not yet
+	waits   time.Duration // until then for that
+	above   shown         // of the last phase at the higher bound
+	sum     float64       // of what the comparisons since the last move said, above and below worthwhile
+	gain    float64       // of the last comparison
+	noise   float64       // variance of gains from one comparison to the next
 	moves   int           // steps in the same direction, one after the other: > 0 up, < 0 down
 	pressed int           // phases in a row in which the bound was in use, up to settledUse
 	light   light         // use of the server while there was room
@@ -38,7 +42,10 @@ type Adaptive struct {
 }
 
 // sums are what the calls of a phase add up to; times in seconds. busy is the time in which there was at least one of them.
-type sums struct{ calls, running, took, squared, busy float64 }
+type sums struct{ calls, running, took, busy float64 }
+
+// shown is what a phase has shown: calls under way and the time of a call in seconds, on average.
+type shown struct{ running, took float64 }
 
 // light is how a server is seen in light use: so long for a call, in seconds, and so many a second of busy time. Zeros: never seen.
 type light struct{ took, rate float64 }
@@ -59,10 +66,13 @@ const (
 
 const (
 	ratio      = 1.25 // of the two bounds
-	worthwhile = 0.45 // the share of more calls that has to come back as more throughput
+	worthwhile = 0.4  // the share of more calls that has to come back as more throughput
 	mostSteps  = 4    // in one move; more than one after two moves in the same direction
 	fewest     = 12   // calls in a phase
-	patience   = 4    // comparisons until sums are thrown away
+	inUse      = 0.9  // of a bound is all of it
+	mostGain   = 2    // and least, of one comparison, beside worthwhile
+	leastSum   = 0.25 // that moves the bound
+	doubt      = 3.0  // times the noise does too
 	slowPhase  = 2 * time.Second
 	fewestLate = 8
 	crowd      = 2 // times the calls of light use are no light use any more
@@ -127,18 +137,27 @@ func (a *Adaptive) Release(now, took time.Duration, how Ending) {
 	}
 	smoothed += (took - smoothed) / smoothing
 	a.latency.Store(int64(max(smoothed, 1)))
-	if now < a.counts {
-		a.counts = min(a.counts, now+max(smoothed, 1)*5/4) // it was far off where calls took long before
-		return                                             // calls that were begun under another bound are still under way
+	limit := a.limit.Load()
+	if a.full < 0 {
+		a.waits = min(a.waits, now+smoothed) // it was far off where calls took long before
+		switch {
+		case n <= limit && float64(n) >= inUse*float64(limit):
+			a.full = now
+		case now >= a.waits:
+			a.full = 0
+		}
+	}
+	// Calls that were begun while the bound of before was left tell of both bounds: with each larger one those that come together to fill it wait less than those after
+	// them, which looks as if there was room.
+	if a.full < 0 || now-took < a.full {
+		return
 	}
 	s := took.Seconds()
 	a.phase.busy += busy.Seconds()
 	a.phase.calls++
 	a.phase.running += float64(n)
 	a.phase.took += s
-	a.phase.squared += s * s
-	limit := a.limit.Load()
-	if a.phase.calls < a.need(limit) && (a.phase.calls < fewest/2 || now-a.counts < slowPhase) {
+	if a.phase.calls < a.need(limit) && (a.phase.calls < fewest/2 || now-a.began < slowPhase) {
 		return
 	}
 	a.turn(now, limit)
@@ -178,16 +197,11 @@ func (a *Adaptive) turn(now time.Duration, limit int64) {
 		a.begin(now, false)
 		return
 	}
-	side := &a.sides[0]
+	e := shown{p.running / p.calls, p.took / p.calls}
 	if a.low {
-		side = &a.sides[1]
-	}
-	side.calls += p.calls
-	side.running += p.running
-	side.took += p.took
-	side.squared += p.squared
-	if a.low {
-		a.compare()
+		a.compare(a.above, e)
+	} else {
+		a.above = e
 	}
 	a.begin(now, !a.low)
 }
@@ -235,46 +249,37 @@ func (a *Adaptive) begin(now time.Duration, low bool) {
 	if low {
 		limit = a.base
 	}
-	if limit < a.limit.Swap(limit) || low {
-		a.counts = now + a.Latency()*5/4
-	} else {
-		a.counts = now + a.Latency()
-	}
+	a.limit.Store(limit)
+	a.began, a.full, a.waits = now, -1, now+a.Latency()
 }
 
 func (a *Adaptive) high() int64 {
 	return min(max(a.base+1, int64(math.Ceil(float64(a.base)*ratio))), a.most)
 }
 
-// compare moves the bound where the sums of both sides say so beyond their own scatter.
-func (a *Adaptive) compare() {
-	high, low := &a.sides[0], &a.sides[1]
-	more := math.Log(high.running / high.calls / (low.running / low.calls))
+// compare moves the bound where two phases, and those before them, say so beyond their own scatter: by Wald's test of a drift in a sum of noise. What befalls
+// a server for a while befalls all calls that are under way, so the scatter is that from one comparison to the next, not that of calls.
+func (a *Adaptive) compare(high, low shown) {
+	more := math.Log(high.running / low.running)
 	if more < 0.05 { // the calls have not kept to the bounds
-		a.clear()
 		return
 	}
-	gain := (more - math.Log(high.took/high.calls/(low.took/low.calls))) / more
-	scatter := math.Sqrt(high.scatter()+low.scatter()) / more
+	gain := (more - math.Log(high.took/low.took)) / more
+	gain = min(max(gain, worthwhile-mostGain), worthwhile+mostGain)
+	change := gain - a.gain
+	a.noise += (change*change/2 - a.noise) / smoothing
+	a.gain = gain
+	a.sum += gain - worthwhile
+	enough := max(leastSum, a.noise*doubt)
 	switch {
-	case gain-scatter > worthwhile:
+	case a.sum > enough:
 		a.move(+1)
-	case gain+scatter < worthwhile:
+	case a.sum < -enough:
 		a.move(-1)
-	default:
-		if a.rounds++; a.rounds >= patience {
-			a.clear()
-		}
 	}
 }
 
-// scatter is the variance of the mean time, relative to it.
-func (s *sums) scatter() float64 {
-	mean := s.took / s.calls
-	return max(s.squared/s.calls-mean*mean, 0) / (mean * mean) / s.calls
-}
-
-func (a *Adaptive) clear() { a.sides, a.rounds = [2]sums{}, 0 }
+func (a *Adaptive) clear() { a.sum = 0 }
 
 // move changes the bound, by larger steps while the direction stays the same.
 func (a *Adaptive) move(direction int) {
