@@ -17,6 +17,7 @@ type Config struct {
 	Cache           Cache     `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
 	Limits          Limits    `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
 	Jobs            Jobs      `yaml:"jobs" json:"jobs,omitempty" envPrefix:"JOBS__" jsonschema_description:"Work that is handed in, answered at once with an id, and collected later."`
+	Fetch           Fetch     `yaml:"fetch" json:"fetch,omitempty" envPrefix:"FETCH__" jsonschema_description:"Pictures that callers name by URL; docs/guide/fetch.md."`
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 
@@ -92,6 +93,7 @@ func DefaultConfig() Config {
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
 			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20},
 		Jobs:      defaultJobs(),
+		Fetch:     defaultFetch(),
 		Telemetry: Telemetry{Sample: 0.1},
 		Roles:     Roles{API: true, Jobs: true},
 		Log:       Log{Level: "info"},

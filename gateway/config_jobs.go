@@ -71,17 +71,7 @@ func (j *Jobs) check() (faults []error) {
 }
 
 // allowed are the networks that webhooks may be in though they are private.
-func (j *Jobs) allowed() (list []netip.Prefix, err error) {
-	for _, text := range j.WebhookAllow {
-		p, e := netip.ParsePrefix(text)
-		if e != nil {
-			err = errors.Join(err, fmt.Errorf("%q is no network such as 10.1.0.0/16", text))
-			continue
-		}
-		list = append(list, p)
-	}
-	return list, err
-}
+func (j *Jobs) allowed() ([]netip.Prefix, error) { return networks(j.WebhookAllow) }
 
 // Queue says where jobs are kept: a URL, or the JSON of a hybrid's map, into which YAML's map is turned.
 type Queue string

@@ -167,7 +167,7 @@ func TestConfigSchemaAndVariables(t *testing.T) {
 			}
 		}
 	}
-	if n := len(Variables()); n != settings || n > 45 { // a person has to be able to read them all
+	if n := len(Variables()); n != settings || n > 120 { // a person has to be able to read them all
 		t.Errorf("%d variables for %d settings", n, settings)
 	}
 }

@@ -68,7 +68,7 @@ func codesOf(f *fault.Error) codes {
 		return table[fault.Internal]
 	}
 	c := table[f.Kind]
-	if f.Kind == fault.Invalid && (f.Code == "invalid_image" || f.Code == "invalid_row" || f.Code == "no_preview") {
+	if f.Kind == fault.Invalid && (f.Code == "invalid_image" || f.Code == "invalid_row" || f.Code == "no_preview" || f.Code == "url_not_fetched") {
 		c.rest = http.StatusUnprocessableEntity
 	}
 	if f.Code == "job_store_full" {

@@ -118,9 +118,13 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	g.force = workforce{service: service, works: c.Roles.Jobs}
+	pictures, err := c.Fetch.open(c.Limits.Body)
+	if err != nil {
+		return nil, err
+	}
 	g.server = newServer(serverDeps{
 		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c, work.Check),
-		Bytes: bodies, Metrics: counts, Build: info, Log: log, Now: time.Now,
+		Bytes: bodies, Fetcher: pictures, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})
 	if err = g.listenAll(ctx); err != nil {

@@ -22,6 +22,8 @@ type call struct {
 	most  int            // pictures or rows
 	at    string         // where in the body the items are, such as "body.images"; "" for the whole body
 
+	urls    bool                                             // pictures may be named by URL
+	remote  bool                                             // some are, and are to be fetched
 	setting string                                           // that most comes from; "": limits.items
 	foreign func(name, value string) (known bool, err error) // reads what else the query may hold; nil: only version
 }
@@ -30,6 +32,7 @@ type call struct {
 type item struct {
 	pipeline.Item
 	name string // of the file; "" where there is none
+	url  string // where the picture is fetched from; "" where it came with the call
 	err  error
 }
 
@@ -87,7 +90,10 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request, c *call) error
 	case multipartBody:
 		err = c.readForm(params["boundary"])
 	case jsonBody:
-		err = c.readJSON()
+		c.urls = s.fetcher != nil
+		if err = c.readJSON(); err == nil && c.remote {
+			s.fetchAll(r.Context(), c)
+		}
 	default:
 		c.items = append(c.items, item{Item: pipeline.Item{Image: c.body}})
 	}

@@ -28,9 +28,15 @@ const maxCells = 1 << 20
 type jsonReader struct {
 	*jsontext.Decoder
 	call  *call
-	have  string   // the member with the input
-	cells int      // of all rows
-	b64   [][]byte // pictures that wait for decoding, quotes included; decoding overwrites the body
+	have  string // the member with the input
+	cells int    // of all rows
+	wait  []awaited
+}
+
+// awaited is a picture that waits until the whole body is known to be right.
+type awaited struct {
+	b64 []byte // quotes included; decoding it overwrites the body
+	url string // where it is to be fetched from; "" for one that is here
 }
 
 // readJSON takes a JSON body apart.
@@ -51,8 +57,12 @@ func (c *call) readJSON() error {
 	if r.have != memberInputs {
 		c.at = "body." + r.have
 	}
-	for i, text := range r.b64 {
-		data, err := decodeBase64(text)
+	for i, p := range r.wait {
+		if p.url != "" {
+			c.items, c.remote = append(c.items, item{url: p.url}), true
+			continue
+		}
+		data, err := decodeBase64(p.b64)
 		if err != nil {
 			c.items = append(c.items, item{err: badOption(r.place(i), "%s", err)})
 			continue

@@ -62,12 +62,19 @@ func (r *jsonReader) list(place string, do func(place string) error) error {
 	return r.syntax(err)
 }
 
-// image reads {"base64":"..."}.
+// image reads {"base64":"..."} or {"url":"..."}.
 func (r *jsonReader) image(place string) error {
 	found := false
 	err := r.object(place, func(name string) error {
-		if name != "base64" {
-			return badOption(place+"."+clip(name), "a picture is {\"base64\":\"...\"}; %q is not known here", clip(name))
+		here := place + "." + clip(name)
+		if name != "base64" && name != "url" {
+			return badOption(here, "a picture is {\"base64\":\"...\"} or {\"url\":\"...\"}; %q is not known here", clip(name))
+		}
+		if name == "url" && !r.call.urls {
+			return badOption(here, "pictures are not fetched by URL here; send base64, or have the operator set fetch.enabled")
+		}
+		if found {
+			return badOption(place, "a picture has either base64 or url, not both")
 		}
 		found = true
 		v, err := r.ReadValue()
@@ -75,10 +82,15 @@ func (r *jsonReader) image(place string) error {
 			return r.syntax(err)
 		}
 		if v.Kind() != '"' || len(v) == 2 {
-			return badOption(place+".base64", "base64 is to be a text that is not empty")
+			return badOption(here, "%s is to be a text that is not empty", name)
 		}
-		r.b64 = append(r.b64, v)
-		return nil
+		if name == "base64" {
+			r.wait = append(r.wait, awaited{b64: v})
+			return nil
+		}
+		text, err := jsontext.AppendUnquote(nil, v)
+		r.wait = append(r.wait, awaited{url: string(text)})
+		return r.syntax(err)
 	})
 	if err == nil && !found {
 		return badOption(place, "a picture is {\"base64\":\"...\"}; base64 is missing")

@@ -56,7 +56,8 @@ type jsonRequest struct {
 }
 
 type base64Image struct {
-	Base64 string `json:"base64" doc:"The file's bytes; a data: URL is taken too"`
+	Base64 string `json:"base64,omitempty" doc:"The file's bytes; a data: URL is taken too"`
+	URL    string `json:"url,omitempty" doc:"In place of base64: where the gateway fetches the file from, if the operator allows it (fetch.enabled)"`
 }
 
 type kserveInput struct {

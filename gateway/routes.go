@@ -14,7 +14,7 @@ import (
 	"triton-gateway/internal/fault"
 )
 
-// serverDeps is what the HTTP side is made of. All fields are needed.
+// serverDeps is what the HTTP side is made of. All fields but Fetcher are needed.
 type serverDeps struct {
 	Runner  runner
 	Preview previewer
@@ -23,6 +23,7 @@ type serverDeps struct {
 	KServe  protocol
 	Jobs    *jobSide
 	Bytes   byteBudget // of all bodies in memory at the same time
+	Fetcher fetcher    // nil: no pictures by URL
 	Metrics *metrics
 	Limits  httpLimits
 	Build   buildInfo
@@ -61,6 +62,7 @@ type server struct {
 	kserve   protocol
 	jobs     *jobSide
 	bodies   *bodyPool
+	fetcher  fetcher // nil: no pictures by URL
 	metrics  *metrics
 	stats    *stats
 	limits   httpLimits
@@ -80,6 +82,7 @@ func newServer(d serverDeps) *server {
 		kserve:  d.KServe,
 		jobs:    d.Jobs,
 		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes},
+		fetcher: d.Fetcher,
 		metrics: d.Metrics,
 		stats:   newStats(d.Now()),
 		limits:  d.Limits,

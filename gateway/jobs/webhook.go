@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"triton-gateway/internal/fetch"
 )
 
 // Webhook is how callers are told that a job is final: by a POST of {"id","state","model","links"}, at least once. Whoever is told takes a second
@@ -42,9 +44,9 @@ const (
 
 // tells is what this process knows of webhooks. The store knows which are to be told; this is only when.
 type tells struct {
-	client    *http.Client
-	addresses *addresses
-	news      chan struct{} // a job of this process is final
+	client *http.Client
+	guard  *fetch.Guard
+	news   chan struct{} // a job of this process is final
 
 	mu   sync.Mutex
 	jobs map[string]*telling
@@ -56,15 +58,16 @@ type telling struct {
 }
 
 func newTells(w Webhook) tells {
-	a := &addresses{reserved: reserved(), allowed: w.Allow, ports: w.Ports}
-	if len(a.ports) == 0 {
-		a.ports = []int{80, 443, 8080, 8443}
+	ports := w.Ports
+	if len(ports) == 0 {
+		ports = []int{80, 443, 8080, 8443}
 	}
-	dialer := &net.Dialer{Timeout: tellTime / 2, Control: a.control}
+	guard := fetch.NewGuard(w.Allow, ports, "jobs.webhook_ports")
+	dialer := &net.Dialer{Timeout: tellTime / 2, Control: guard.Control}
 	return tells{
-		addresses: a,
-		news:      make(chan struct{}, 1),
-		jobs:      map[string]*telling{},
+		guard: guard,
+		news:  make(chan struct{}, 1),
+		jobs:  map[string]*telling{},
 		client: &http.Client{
 			Timeout:       tellTime,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
