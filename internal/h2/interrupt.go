@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"triton-gateway/internal/edge"
 )
 
 // interrupt ends a write that waits when its call ends.
@@ -11,15 +13,20 @@ type interrupt struct {
 	set   func(time.Time) error // the deadline of writes
 	grace time.Duration         // how long it may go on
 	stall time.Duration         // how long it may wait in any case; 0: for ever
+	rate  edge.Rate             // beside what its bytes may take at this rate
 	mu    sync.Mutex
 	turn  uint64 // counts those that were cut short
 	fired bool
 }
 
-// arm has what follows cut short when ctx ends.
-func (i *interrupt) arm(ctx context.Context) (stop func() bool) {
+// arm has what follows, n bytes, cut short when ctx ends.
+func (i *interrupt) arm(ctx context.Context, n int) (stop func() bool) {
 	if i.stall > 0 {
-		_ = i.set(time.Now().Add(i.stall))
+		wait := i.stall
+		if i.rate > 0 {
+			wait += i.rate.For(n)
+		}
+		_ = i.set(time.Now().Add(wait))
 	}
 	if ctx.Done() == nil {
 		return nil

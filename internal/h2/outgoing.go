@@ -145,7 +145,11 @@ func (o *outgoing) write(ctx context.Context) (cut bool, err error) {
 		}
 		o.vector[0] = o.vector[0][n:]
 	}
-	stop := o.cutWrite.arm(ctx)
+	left := 0
+	for _, b := range o.vector {
+		left += len(b)
+	}
+	stop := o.cutWrite.arm(ctx, left)
 	if o.raw != nil {
 		_, err = o.rest.WriteTo(o.nc)
 	} else {

@@ -7,7 +7,10 @@ import (
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"triton-gateway/internal/edge"
 )
 
 // ServerOptions are a server's limits. What is 0 has the value named.
@@ -26,8 +29,17 @@ type ServerOptions struct {
 	// Pings is the least time between pings of a client that gets nothing else. One that asks more often, thrice, is sent away with
 	// ENHANCE_YOUR_CALM and "too_many_pings". 0: any number.
 	Pings time.Duration
-	// Stall is how long one write, of at most 1 MiB, may wait for the client to read; its connection ends then. 0: 1 minute.
+	// Stall is how long one write, of at most 1 MiB, may wait for the client to read beyond what Rate gives it; its connection ends then. 0: 1 minute.
 	Stall time.Duration
+	// Rate is the least at which messages have to come, and answers have to be taken by flow control, in bytes a second, with the times of package edge: a call
+	// below ends. 0: calls may take any time.
+	Rate edge.Rate
+	// Idle is how long a connection without calls is kept; then it is told to go. 0: for ever.
+	Idle time.Duration
+	// Memory is the bytes of all messages that are coming at one time. A call beyond it ends with RESOURCE_EXHAUSTED. 0: any number.
+	Memory int64
+	// Cut hears why a call or a connection was cut off. May be nil.
+	Cut func(edge.Reason)
 	// Early says of which methods the handler starts at the headers of a call, as it may answer before there is a message. nil: of none.
 	// The others' handlers start when the first message has come whole, or the client has sent all.
 	Early func(method string) bool
@@ -41,6 +53,8 @@ type ServerOptions struct {
 	Buffer func(n int) Buffer
 	// Log gets what no call can be told: panics. nil: nobody.
 	Log *slog.Logger
+
+	coming *atomic.Int64 // bytes of memory of messages that are coming
 }
 
 // Buffer is the memory of one message. Who receives it calls Release once, and does not touch the bytes after.
@@ -85,6 +99,13 @@ func (o ServerOptions) filled() ServerOptions {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Memory <= 0 {
+		o.Memory = math.MaxInt64
+	}
+	if o.Cut == nil {
+		o.Cut = func(edge.Reason) {}
+	}
+	o.coming = new(atomic.Int64)
 	return o
 }
 
@@ -97,6 +118,8 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*serverConn]struct{}
 	stopping  bool
+	watched   bool
+	ended     chan struct{}  // closed by the first stop
 	gone      chan struct{}  // has one place; something is put in when a connection has ended
 	group     sync.WaitGroup // every goroutine of the connections
 }
@@ -104,7 +127,7 @@ type Server struct {
 // NewServer makes a server whose calls are answered by handle, each in a goroutine that does nothing else meanwhile. A call that handle has not ended when it
 // returns, or that it panics in, ends with INTERNAL.
 func NewServer(o ServerOptions, handle func(*ServerCall)) *Server {
-	return &Server{options: o.filled(), handle: handle, listeners: map[net.Listener]struct{}{}, conns: map[*serverConn]struct{}{}, gone: make(chan struct{}, 1)}
+	return &Server{options: o.filled(), handle: handle, listeners: map[net.Listener]struct{}{}, conns: map[*serverConn]struct{}{}, ended: make(chan struct{}), gone: make(chan struct{}, 1)}
 }
 
 // Serve accepts connections until Shutdown or Close, and closes l. After these it returns nil, else the error of l.
@@ -117,6 +140,10 @@ func (s *Server) Serve(l net.Listener) error {
 		return nil
 	}
 	s.listeners[l] = struct{}{}
+	if !s.watched && (s.options.Rate > 0 || s.options.Idle > 0) {
+		s.watched = true
+		s.group.Go(s.watch)
+	}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -173,6 +200,9 @@ func (s *Server) left(c *serverConn) {
 func (s *Server) stop() []*serverConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.stopping {
+		close(s.ended)
+	}
 	s.stopping = true
 	for l := range s.listeners {
 		_ = l.Close()

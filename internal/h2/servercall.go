@@ -42,6 +42,9 @@ type ServerCall struct {
 	queue      []incoming
 	backlog    []byte // DATA behind the queue
 	coming     assembly
+	sent       int64 // bytes of messages that went out
+	partial    bool  // a part of a message has come, and more is to
+	watch      watched
 	refused    *Status // what is wrong with the client's messages
 	parting    []Field // goes with refused
 
@@ -161,7 +164,7 @@ func (c *serverConn) drop(call *ServerCall) {
 	}
 	call.queue, call.backlog = nil, nil
 	if c.filling != call {
-		call.coming.drop()
+		call.coming.drop(c.options)
 	}
 	if !call.begun {
 		call.uncount()

@@ -11,11 +11,16 @@ import (
 	"time"
 
 	"golang.org/x/net/http2/hpack"
+
+	"triton-gateway/internal/edge"
 )
 
 // parting is how long a connection waits, after its last frame, for the client to close it: a close with bytes unread would make the client lose what it
 // was told last.
 const parting = 250 * time.Millisecond
+
+// helloBuffer is what a connection reads into until it makes a call: many do not.
+const helloBuffer = 8 << 10
 
 // serverConn is one connection of a client.
 //
@@ -38,6 +43,7 @@ type serverConn struct {
 	ready    *ServerCall
 	overlaps int // calls that are still to be led as if they overlapped
 	floods   flood
+	resets   edge.Ratio
 	pinged   time.Time // when the last ping came
 	strikes  int
 
@@ -67,6 +73,8 @@ type serverConn struct {
 	farewell   bool // the last GOAWAY is said
 	shut       bool // nothing more is sent
 	peer       serverPeer
+	idleSince  time.Time // by the watch; zero while there are calls
+	idleAt     uint32    // lastID at that time
 }
 
 // serverPeer is what the client has said about itself.
@@ -94,8 +102,13 @@ func newServerConn(s *Server, nc net.Conn) *serverConn {
 		peer:   serverPeer{window: firstWindow, initial: firstWindow, frame: leastFrame, table: firstTable, headers: 1<<32 - 1}}
 	_, encrypted := nc.(*tls.Conn)
 	c.raw = rawOf(nc, encrypted)
-	c.out.start(nc, c.raw, time.Second, s.options.Stall) // a record cut short ends the connection: the client has had its time
-	c.in = source{from: nc, buf: make([]byte, readBuffer)}
+	through := nc
+	if wrapped, ok := nc.(interface{ Unwrap() net.Conn }); ok && !encrypted {
+		through = wrapped.Unwrap() // a list of buffers goes out at once to a socket alone
+	}
+	c.out.start(through, c.raw, time.Second, s.options.Stall) // a record cut short ends the connection: the client has had its time
+	c.out.cutWrite.rate = s.options.Rate
+	c.in = source{from: through, buf: make([]byte, helloBuffer)}
 	c.fields.most = int(s.options.MaxHeaders)
 	c.decoder = hpack.NewDecoder(firstTable, c.fields.add)
 	c.decoder.SetMaxStringLength(c.blockLimit())
@@ -108,6 +121,14 @@ func newServerConn(s *Server, nc net.Conn) *serverConn {
 type connError struct {
 	code Code
 	text string
+}
+
+// reason is what is counted of a client that is told to be calm.
+func (e *connError) reason() edge.Reason {
+	if e.text == manyResets {
+		return edge.Resets
+	}
+	return edge.Flood
 }
 
 func (e *connError) Error() string { return "h2: the client breaks the protocol: " + e.text }
@@ -188,6 +209,9 @@ func (c *serverConn) fail(why error) {
 	close(c.ended)
 	var told *connError
 	if errors.As(why, &told) {
+		if told.code == CodeCalm {
+			c.options.Cut(told.reason())
+		}
 		c.goodbye(told)
 	}
 	_ = c.nc.Close()

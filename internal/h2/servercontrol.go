@@ -217,8 +217,18 @@ func (c *serverConn) reset(f frame) error {
 		c.drop(call)
 	}
 	c.mu.Unlock()
-	if call != nil {
-		call.cancel()
+	if call == nil {
+		return nil
+	}
+	call.cancel()
+	if c.resets.GivenUp(fewResets * int(c.options.Streams)) {
+		return wrong(CodeCalm, "%s", manyResets)
 	}
 	return nil
 }
+
+const (
+	// fewResets times as many calls as may be made at a time may be given up in any case.
+	fewResets  = 2
+	manyResets = "it gives its calls up as fast as it makes them"
+)

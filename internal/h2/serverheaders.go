@@ -1,6 +1,9 @@
 package h2
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // blockLimit is how many encoded bytes a list of headers may have, which have to be decoded whatever becomes of them.
 func (c *serverConn) blockLimit() int { return max(maxBlock, 2*int(c.options.MaxHeaders)) }
@@ -46,12 +49,16 @@ func (c *serverConn) open(f frame) error {
 	if http, status := h.objection(); status != nil {
 		return c.object(f.id, ended, http, "", status)
 	}
+	now := time.Now()
 	c.mu.Lock()
 	if c.active >= int(c.options.Streams) {
 		c.mu.Unlock()
 		return c.resetStream(f.id, CodeRefused)
 	}
+	c.in.grow(readBuffer)
+	c.resets.Made(now)
 	call := c.newCall(f.id, &h, ended)
+	call.watch.begin(c.options.Rate, now)
 	call.window = c.peer.initial
 	call.counted = true
 	c.active++
@@ -144,7 +151,7 @@ func (c *serverConn) readBlock(f frame) (itself bool, err error) {
 
 func (c *serverConn) decode(n int) error {
 	for n > 0 { // the buffer may be shorter than the block
-		part := min(n, readBuffer)
+		part := min(n, len(c.in.buf))
 		b, err := c.in.take(part)
 		if err != nil {
 			return err

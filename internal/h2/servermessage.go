@@ -15,6 +15,8 @@ const (
 	// unread is how many whole messages wait, made ready to be received. What comes after them waits as bytes, bounded by the window, so that
 	// many small ones do not take many times their size.
 	unread = 8
+	// modest is serverEager where many messages are coming.
+	modest = 16 << 10
 )
 
 // incoming is one whole message.
@@ -29,6 +31,7 @@ type assembly struct {
 	had    int // bytes, with the prefix
 	size   int // of the message
 	body   Buffer
+	own    int64 // bytes of body, as they are counted
 }
 
 // take puts at most n bytes into the message, and gives how many it has left, and whether the message is whole.
@@ -54,14 +57,21 @@ func (a *assembly) take(in *source, n int, o *ServerOptions) (left int, whole bo
 			return n, false, &Status{Code: statusExhausted, Message: fmt.Sprintf("grpc: received message larger than max (%d vs. %d)", size, o.MaxMessage)}, nil
 		}
 		a.size = int(size)
-		a.body = o.Buffer(min(a.size, serverEager))
+		first := min(a.size, serverEager)
+		if first > modest && o.coming.Load()+int64(first) > o.Memory/2 {
+			first = modest // half of the memory is for what has come
+		}
+		if !a.claim(int64(first), o) {
+			return n, false, noRoom(), nil
+		}
+		a.body = o.Buffer(first)
 	}
 	for had := a.had - prefixSize; had < a.size; had = a.had - prefixSize {
 		if n == 0 {
 			return 0, false, nil, nil
 		}
-		if had == len(a.body.Bytes()) {
-			a.grow(o)
+		if had == len(a.body.Bytes()) && !a.grow(o) {
+			return n, false, noRoom(), nil
 		}
 		to := a.body.Bytes()[had:]
 		to = to[:min(n, len(to))]
@@ -74,30 +84,50 @@ func (a *assembly) take(in *source, n int, o *ServerOptions) (left int, whole bo
 	return n, true, nil, nil
 }
 
-func (a *assembly) grow(o *ServerOptions) {
+// claim counts n more bytes of memory, if there are so many.
+func (a *assembly) claim(n int64, o *ServerOptions) bool {
+	if o.coming.Add(n) > o.Memory {
+		o.coming.Add(-n)
+		return false
+	}
+	a.own += n
+	return true
+}
+
+func noRoom() *Status {
+	return &Status{Code: statusExhausted, Message: "h2: too many bytes of messages are coming at this moment; come again in a second"}
+}
+
+func (a *assembly) grow(o *ServerOptions) bool {
 	had := a.body.Bytes()
 	size := a.size
 	if len(had) < size/growth {
 		size = len(had) * growth
 	}
+	if !a.claim(int64(size-len(had)), o) {
+		return false
+	}
 	longer := o.Buffer(size)
 	copy(longer.Bytes(), had)
 	a.body.Release()
 	a.body = longer
+	return true
 }
 
 // done gives the message that is whole, and begins the next.
-func (a *assembly) done() incoming {
+func (a *assembly) done(o *ServerOptions) incoming {
 	m := incoming{a.body, a.prefix[0] == 1}
+	o.coming.Add(-a.own)
 	*a = assembly{}
 	return m
 }
 
 // drop lets the memory go.
-func (a *assembly) drop() {
+func (a *assembly) drop(o *ServerOptions) {
 	if a.body != nil {
 		a.body.Release()
 	}
+	o.coming.Add(-a.own)
 	*a = assembly{}
 }
 
@@ -140,12 +170,13 @@ func (c *serverConn) fillMessage(call *ServerCall, n int) (left int, err error) 
 	c.filling = nil
 	switch {
 	case call.gone || err != nil:
-		call.coming.drop()
+		call.coming.drop(c.options)
 	case refused != nil:
 		call.refused, call.parting = refused, parting
 	case whole:
-		call.queue = append(call.queue, call.coming.done())
+		call.queue = append(call.queue, call.coming.done(c.options))
 	}
+	call.partial = call.coming.had > 0
 	return left, err
 }
 
@@ -186,7 +217,7 @@ func (c *ServerCall) unpack() {
 	case err != nil || refused != nil:
 		c.refused, left = refused, 0
 	case whole:
-		c.queue = append(c.queue, c.coming.done())
+		c.queue = append(c.queue, c.coming.done(c.conn.options))
 	}
 	c.backlog = c.backlog[len(c.backlog)-left:]
 	if left == 0 {

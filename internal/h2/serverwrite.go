@@ -129,6 +129,7 @@ func (c *ServerCall) plan(a *answer) (int, error) {
 	}
 	c.window -= int64(n)
 	conn.peer.window -= int64(n)
+	c.sent += int64(n)
 	conn.sent = true
 	conn.useful++
 	o.end = nil

@@ -21,6 +21,15 @@ func (s *source) room() []byte {
 	return s.buf[s.n:]
 }
 
+// grow gives the buffer n bytes, if it has fewer.
+func (s *source) grow(n int) {
+	if len(s.buf) < n {
+		larger := make([]byte, n)
+		s.n = copy(larger, s.buf[s.i:s.n])
+		s.buf, s.i = larger, 0
+	}
+}
+
 // give moves what is there into b, and says how much.
 func (s *source) give(b []byte) int {
 	n := copy(b, s.buf[s.i:s.n])

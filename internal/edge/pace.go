@@ -1,0 +1,63 @@
+package edge
+
+import "time"
+
+// Rate is the least that has to pass, in bytes a second. 0: only standing still is too slow.
+type Rate int64
+
+const (
+	// Grace is how long a body may take to begin.
+	Grace = 3 * time.Second
+	// Slack is the longest that nothing may pass: who was faster than the rate may rest so long, and not longer.
+	Slack = 10 * time.Second
+	// step is how far a deadline has to move to be worth setting anew.
+	step = 500 * time.Millisecond
+)
+
+// For is the time that n bytes may take.
+func (r Rate) For(n int) time.Duration {
+	if r <= 0 {
+		return Slack
+	}
+	if most := int64(r) * int64(Slack/time.Second); int64(n) >= most {
+		return time.Duration(int64(n) / int64(r) * int64(time.Second))
+	}
+	return time.Duration(int64(n) * int64(time.Second) / int64(r))
+}
+
+// Pace is a transfer under a rate: a bucket of time that bytes fill and the clock empties. The zero value is not useful; see [Begin].
+type Pace struct {
+	rate       Rate
+	until, set time.Time
+}
+
+// Begin starts a transfer that may take Grace to begin.
+func Begin(r Rate, now time.Time) Pace {
+	return Pace{rate: r, until: now.Add(Grace)}
+}
+
+// Took notes n bytes that have passed.
+func (p *Pace) Took(n int, now time.Time) {
+	if n <= 0 {
+		return
+	}
+	p.until = p.until.Add(min(p.rate.For(n), Slack))
+	if last := now.Add(Slack); p.until.After(last) {
+		p.until = last
+	}
+}
+
+// Late says that too little has passed.
+func (p *Pace) Late(now time.Time) bool { return now.After(p.until) }
+
+// Until is when the next byte has to have passed.
+func (p *Pace) Until() time.Time { return p.until }
+
+// Moved says whether the deadline is worth setting anew since Moved last said so, which it does the first time.
+func (p *Pace) Moved() bool {
+	if !p.set.IsZero() && p.until.Sub(p.set) < step {
+		return false
+	}
+	p.set = p.until
+	return true
+}

@@ -1,0 +1,92 @@
+package edge
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Patience is how long a request keeps its place while its body comes. Who takes longer asks again when all of it is here: places are for those who can be
+// served, and not for those who hold them.
+const Patience = time.Second
+
+// Places lends places. The zero value is useful; it is safe for concurrent use.
+type Places struct{ pool sync.Pool }
+
+// Place is a place that is given back by itself when its time is over.
+type Place struct {
+	home    *Places
+	timer   *time.Timer
+	mu      sync.Mutex
+	release func()
+}
+
+// Hold keeps a place for Patience, after which release is called. The caller calls Keep.
+func (p *Places) Hold(release func()) *Place {
+	h, ok := p.pool.Get().(*Place)
+	if !ok {
+		h = &Place{home: p, release: release}
+		h.timer = time.AfterFunc(Patience, h.over)
+		return h
+	}
+	h.mu.Lock()
+	h.release = release
+	h.mu.Unlock()
+	h.timer.Reset(Patience)
+	return h
+}
+
+func (h *Place) over() {
+	h.mu.Lock()
+	release := h.release
+	h.release = nil
+	h.mu.Unlock()
+	if release != nil {
+		release()
+	}
+}
+
+// Keep ends the waiting, once. It gives the release that Hold got, or nil if it was called meanwhile.
+func (h *Place) Keep() (release func()) {
+	stopped := h.timer.Stop()
+	h.mu.Lock()
+	release, h.release = h.release, nil
+	h.mu.Unlock()
+	if stopped { // else over may still be about to run
+		h.home.pool.Put(h)
+	}
+	return release
+}
+
+// Promise bounds the memory that is lent to bodies by what their header announces. Beyond it, a body gets memory as it comes. nil lends without a bound.
+type Promise struct {
+	most int64
+	lent atomic.Int64
+}
+
+// NewPromise bounds what is lent at one time, in bytes.
+func NewPromise(most int64) *Promise { return &Promise{most: most} }
+
+// Lend says whether n bytes may be lent. Who got them gives them back when the body is here.
+func (p *Promise) Lend(n int64) bool {
+	if p == nil {
+		return true
+	}
+	if n > p.most || p.lent.Add(n) > p.most {
+		if n <= p.most {
+			p.lent.Add(-n)
+		}
+		return false
+	}
+	return true
+}
+
+// Back gives n bytes back.
+func (p *Promise) Back(n int64) {
+	if p != nil {
+		p.lent.Add(-n)
+	}
+}
+
+// Lent is what is lent, in bytes.
+func (p *Promise) Lent() int64 { return p.lent.Load() }
