@@ -40,6 +40,10 @@ type ServerOptions struct {
 	Memory int64
 	// Cut hears why a call or a connection was cut off. May be nil.
 	Cut func(edge.Reason)
+	// Admit is asked about a call of which only the headers have come; see Head. It gives the context that the call's own is made under, nil for none, or the status
+	// that the call ends with, of which nothing more is read then. It is called while the connection is read, so it must not wait; soon has the handler start at once,
+	// before there is a message, so that it can. nil: all are let in.
+	Admit func(h Head) (under context.Context, soon bool, refused *Status)
 	// Early says of which methods the handler starts at the headers of a call, as it may answer before there is a message. nil: of none.
 	// The others' handlers start when the first message has come whole, or the client has sent all.
 	Early func(method string) bool

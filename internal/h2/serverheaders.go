@@ -49,6 +49,9 @@ func (c *serverConn) open(f frame) error {
 	if http, status := h.objection(); status != nil {
 		return c.object(f.id, ended, http, "", status)
 	}
+	if status := c.letIn(&h); status != nil {
+		return c.object(f.id, ended, "200", h.content, status)
+	}
 	now := time.Now()
 	c.mu.Lock()
 	if c.active >= int(c.options.Streams) {

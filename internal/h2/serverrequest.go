@@ -41,6 +41,8 @@ type requestHead struct {
 	badTimeout                      error
 	declared                        int64 // content-length, -1 if not said
 	rest                            []Field
+	under                           context.Context // of the call's; nil: none
+	soon                            bool            // the handler starts at once
 }
 
 // parseRequest reads a header list; an error is a fault against HTTP/2 that ends the stream.
@@ -182,11 +184,15 @@ func (h *requestHead) objection() (http string, status *Status) {
 // newCall makes a call of a request.
 func (c *serverConn) newCall(id uint32, h *requestHead, ended bool) *ServerCall {
 	call := &ServerCall{conn: c, id: id, method: h.path, header: h.rest, content: h.content, came: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		allowance: int64(c.options.CallWindow), declared: h.declared, clientDone: ended, early: c.options.Early(h.path)}
+		allowance: int64(c.options.CallWindow), declared: h.declared, clientDone: ended, early: h.soon || c.options.Early(h.path)}
+	under := h.under
+	if under == nil {
+		under = context.Background()
+	}
 	if h.timed {
-		call.ctx, call.cancel = context.WithDeadline(context.Background(), h.deadline)
+		call.ctx, call.cancel = context.WithDeadline(under, h.deadline)
 	} else {
-		call.ctx, call.cancel = context.WithCancel(context.Background())
+		call.ctx, call.cancel = context.WithCancel(under)
 	}
 	return call
 }
