@@ -5,7 +5,7 @@
 // says. So a message that comes twice, late, or for a job that has ended does nothing but be deleted, and one that is lost is sent again by Sweep, which looks
 // for jobs that should have moved. SQS counts the receives of a message and hands it to the dead-letter queue after 3; a worker's crash is such a receive
 // and must cost no attempt. So attempts are counted in the table alone, and a message that was received for the third time is replaced by a copy, whose count
-// is 0: only messages that nobody can read end among the dead letters.
+// is 0. Where three processes in a row end before they have read a message, Sweep finds it among the dead letters. So only what nobody can read stays there.
 //
 // Every write of a worker has the condition that the fence in the table is its own. Results go with the count of results in one transaction.
 //

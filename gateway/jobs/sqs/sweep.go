@@ -172,6 +172,9 @@ func (s *Store) rescue(ctx context.Context, class int) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if late > 0 { // somebody waits in a line that may be long, or has no message any more
+		s.exhume(ctx)
+	}
 	return s.sweepOne(ctx, active(class), sweepBlobs, func(ctx context.Context, i item) (bool, error) {
 		id := strings.TrimPrefix(str(i, "pk"), "j#")
 		whole, err := s.item(ctx, jobKey(id))
