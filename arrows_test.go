@@ -17,6 +17,8 @@ var arrows = map[string][]string{
 	"cli":                          {"gateway", "task"},
 	"gateway":                      {"gateway/...", "preprocess/...", "postprocess", "task", "modelconfig", "tensor", "internal/..."},
 	"gateway/web":                  {},
+	"gateway/audit":                {"internal/..."},
+	"gateway/payload":              {"internal/..."},
 	"gateway/telemetry":            {"internal/..."},
 	"gateway/telemetry/otlptest":   {},
 	"gateway/auth":                 {"internal/..."},

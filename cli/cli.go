@@ -32,6 +32,7 @@ type grammar struct {
 	Doctor  doctorCmd  `cmd:"" help:"Check repository, engines, Triton and Redis, and say how to mend what is wrong."`
 	Health  healthCmd  `cmd:"" help:"Exit with 0 if a running gateway is ready, 1 if not; for container health checks."`
 	Config  configCmd  `cmd:"" help:"Check, print or describe gateway.yaml."`
+	Audit   auditCmd   `cmd:"" help:"Check an audit log."`
 	Version versionCmd `cmd:"" help:"Print the version and what the binary was built with."`
 }
 

@@ -26,14 +26,14 @@ func (s *server) registerAdmin(api huma.API) {
 				return nil, err
 			}
 		}
-		return nil, s.admin.Purge(ctx, in.Model)
+		return nil, s.audit.do(ctx, actPurge, in.Model, func() error { return s.admin.Purge(ctx, in.Model) })
 	})
 	register(s, api, huma.Operation{
 		OperationID: "reload-models", Method: http.MethodPost, Path: "/v1/reload", Tags: []string{"admin"},
 		Summary: "Read the model repository again, now", Description: "Answers when the new state is in force. Answered on the admin listener.",
 		DefaultStatus: http.StatusNoContent, Errors: []int{403, 503},
 	}, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
-		return nil, s.admin.Reload(ctx)
+		return nil, s.audit.do(ctx, actReload, "", func() error { return s.admin.Reload(ctx) })
 	})
 }
 

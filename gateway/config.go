@@ -18,6 +18,7 @@ type Config struct {
 	Limits          Limits    `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
 	Jobs            Jobs      `yaml:"jobs" json:"jobs,omitempty" envPrefix:"JOBS__" jsonschema_description:"Work that is handed in, answered at once with an id, and collected later."`
 	Fetch           Fetch     `yaml:"fetch" json:"fetch,omitempty" envPrefix:"FETCH__" jsonschema_description:"Pictures that callers name by URL; docs/guide/fetch.md."`
+	AuditLog        string    `yaml:"audit_log" json:"audit_log,omitempty" env:"AUDIT_LOG" jsonschema_description:"File that keeps what operators do, a line each, chained by hashes; docs/guide/audit-log.md. Empty: they are in the log alone, with audit=true."`
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 

@@ -70,6 +70,10 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	log = g.log
+	noted, err := g.openAudit()
+	if err != nil {
+		return nil, err
+	}
 	if g.cache, err = cache.New(cache.Config{
 		Memory: int64(c.Cache.Memory), Redis: string(c.Cache.Redis), RedisCA: c.Cache.RedisCA,
 		TTL: c.Cache.TTL, FlightTimeout: c.Limits.Timeout,
@@ -110,6 +114,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.kserve = kserve.New(kserve.Deps{
 		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
 		Trace:   counts.trace,
+		Audit:   noted,
 		Version: build.Version, Log: log,
 		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs},
 	})
@@ -124,7 +129,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	g.server = newServer(serverDeps{
 		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c, work.Check),
-		Bytes: bodies, Fetcher: pictures, Metrics: counts, Build: info, Log: log, Now: time.Now,
+		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})
 	if err = g.listenAll(ctx); err != nil {

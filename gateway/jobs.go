@@ -193,7 +193,11 @@ func (s *server) retryJob(c *gin.Context) error {
 		if err := s.takesJobs(); err != nil {
 			return nil, 0, err
 		}
-		j, err := service.Retry(ctx, tenantOf(c), id)
+		var j *jobs.Job
+		err := s.audit.do(ctx, actRetry, id, func() (err error) {
+			j, err = service.Retry(ctx, tenantOf(c), id)
+			return err
+		})
 		return j, http.StatusAccepted, err
 	})
 }

@@ -195,6 +195,9 @@ func (s *server) finish(st *state, r *http.Request) {
 	}
 	s.metrics.request(r.Context(), st.route, r.Method, st.status, took)
 	s.end(st, r)
+	if st.status == http.StatusUnauthorized || st.status == http.StatusForbidden {
+		s.auditRefused(st, r)
+	}
 	level := slog.LevelInfo
 	if st.route == "" || quiet(r.URL.Path) {
 		level = slog.LevelDebug

@@ -14,7 +14,7 @@ import (
 	"triton-gateway/internal/fault"
 )
 
-// serverDeps is what the HTTP side is made of. All fields but Fetcher are needed.
+// serverDeps is what the HTTP side is made of. All fields but Fetcher and Audit are needed.
 type serverDeps struct {
 	Runner  runner
 	Preview previewer
@@ -24,6 +24,7 @@ type serverDeps struct {
 	Jobs    *jobSide
 	Bytes   byteBudget // of all bodies in memory at the same time
 	Fetcher fetcher    // nil: no pictures by URL
+	Audit   auditor    // of the zero value: nothing is noted
 	Metrics *metrics
 	Limits  httpLimits
 	Build   buildInfo
@@ -63,6 +64,7 @@ type server struct {
 	jobs     *jobSide
 	bodies   *bodyPool
 	fetcher  fetcher // nil: no pictures by URL
+	audit    auditor
 	metrics  *metrics
 	stats    *stats
 	limits   httpLimits
@@ -83,6 +85,7 @@ func newServer(d serverDeps) *server {
 		jobs:    d.Jobs,
 		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes},
 		fetcher: d.Fetcher,
+		audit:   d.Audit,
 		metrics: d.Metrics,
 		stats:   newStats(d.Now()),
 		limits:  d.Limits,
@@ -110,7 +113,7 @@ func (s *server) engine() *gin.Engine {
 	e.NoMethod(s.handle(func(c *gin.Context) error {
 		return fault.New(fault.MethodNotAllowed, "method_not_allowed", "%s is not served at this path; allowed: %s", clip(c.Request.Method), c.Writer.Header().Get("Allow"))
 	}))
-	e.Use(mark)
+	e.Use(mark, origin)
 	return e
 }
 

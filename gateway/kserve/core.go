@@ -232,5 +232,8 @@ func (s *Server) controller(admin bool) (backend.Controller, error) {
 	if !ok {
 		return nil, fault.New(fault.Unsupported, "unsupported_model", "this backend loads models by itself, from its folder")
 	}
-	return c, nil
+	if s.Audit == nil {
+		return c, nil
+	}
+	return audited{c, s.Audit}, nil
 }

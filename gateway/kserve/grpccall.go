@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"triton-gateway/internal/h2"
@@ -60,7 +61,7 @@ func incoming(call *h2.ServerCall) context.Context {
 		}
 		md[f.Name] = append(md[f.Name], value)
 	}
-	return metadata.NewIncomingContext(call.Context(), md)
+	return peer.NewContext(metadata.NewIncomingContext(call.Context(), md), &peer.Peer{Addr: call.Peer()})
 }
 
 // Context is the call's, under its span where there is one.

@@ -68,10 +68,20 @@ type Deps struct {
 	Observe func(ctx context.Context, protocol, method, model string, code Code, took time.Duration)
 	// Trace begins the span of a gRPC call that carries tensors; header gives the value of its metadata. end may be nil; text is public. The
 	// calls over HTTP have a span by the time they come here. May be nil.
-	Trace   func(ctx context.Context, method string, header func(key string) string) (under context.Context, end func(code Code, text string))
+	Trace func(ctx context.Context, method string, header func(key string) string) (under context.Context, end func(code Code, text string))
+	// Audit notes what operators do; nil: nobody does.
+	Audit   Auditor
 	Version string // of the gateway
 	Log     *slog.Logger
 	Limits  Limits
+}
+
+// Auditor notes what operators do. address is where a call over gRPC comes from, "" for HTTP, where the context knows.
+type Auditor interface {
+	// Begin notes that something is about to be done; done is called once with what came of it. On an error it must not be done.
+	Begin(ctx context.Context, action, target, address string) (done func(error), err error)
+	// Refused notes that something was not allowed.
+	Refused(ctx context.Context, action, target, address string, why error)
 }
 
 // Limits bound one call.
