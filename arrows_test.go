@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"gateway/jobs/...":             {"gateway/jobs", "internal/..."},
 	"preprocess":                   {"task", "tensor", "internal/..."},
 	"preprocess/opencv":            {"preprocess", "internal/..."},
+	"preprocess/isolate":           {"preprocess", "internal/..."},
 	"postprocess":                  {"task", "tensor", "internal/..."},
 	"task":                         {"modelconfig", "tensor", "internal/..."},
 	"modelconfig":                  {"tensor", "tritonpb", "internal/..."},

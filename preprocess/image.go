@@ -17,19 +17,14 @@ func (p *Preprocessor) Image(ctx context.Context, data []byte, h Header) (tensor
 		return tensor.Tensor{}, tensor.Frame{}, Timing{}, fault.New(fault.Invalid, "invalid_request", "this model takes no picture: send a row")
 	}
 	begin := time.Now()
-	j := job{p: p, transform: p.transform, data: data, header: h, orientation: 1}
-	if p.transform.exif && h.Orientation >= 1 && h.Orientation <= 8 {
-		j.orientation = h.Orientation
-	}
+	j := p.job(data, h)
 	px, err := j.run(ctx)
 	decoded := time.Now()
 	if err != nil {
 		return tensor.Tensor{}, tensor.Frame{}, Timing{Decode: decoded.Sub(begin) - j.resampling, Transform: j.resampling}, err
 	}
 	t := tensor.Tensor{Name: p.spec.Input.Name, DType: p.layout.dtype, Shape: p.layout.shape(j.geometry.tensor), Data: p.layout.put(px, &j.geometry)}
-	for _, b := range j.lent {
-		p.give(b)
-	}
+	j.giveBack()
 	transform := j.resampling + time.Since(decoded)
 	return t, j.geometry.frame(), Timing{Decode: time.Since(begin) - transform, Transform: transform}, nil
 }
@@ -47,32 +42,63 @@ type job struct {
 	resampling  time.Duration
 }
 
+// job begins the work on one picture.
+func (p *Preprocessor) job(data []byte, h Header) *job {
+	j := &job{p: p, transform: p.transform, data: data, header: h, orientation: 1}
+	if p.transform.exif && h.Orientation >= 1 && h.Orientation <= 8 {
+		j.orientation = h.Orientation
+	}
+	return j
+}
+
 // run gives the pixels that fill geometry.part, upright, with the tensor's number of channels.
 func (j *job) run(ctx context.Context) (Pixels, error) {
-	width, height := j.header.Width, j.header.Height
-	if transposed(j.orientation) {
-		width, height = height, width
-	}
-	var err error
-	if j.geometry, err = j.transform.geometry(width, height); err != nil {
-		return Pixels{}, err
-	}
-	g := &j.geometry
-	if err := j.p.limits.fits("the tensor", g.tensor); err != nil {
+	if err := j.measure(); err != nil {
 		return Pixels{}, err
 	}
 	if err := verify(j.data, j.header); err != nil {
 		return Pixels{}, err
 	}
+	if engine, ok := j.p.engine.(Picturer); ok {
+		return j.elsewhere(ctx, engine)
+	}
+	return j.pixels(ctx)
+}
+
+// measure works out the sizes, and refuses those that are over the limits.
+func (j *job) measure() error {
+	width, height := j.upright()
+	var err error
+	if j.geometry, err = j.transform.geometry(width, height); err != nil {
+		return err
+	}
+	g := &j.geometry
+	if err := j.p.limits.fits("the tensor", g.tensor); err != nil {
+		return err
+	}
+	if j.transform.pil() {
+		return nil
+	}
+	return j.p.limits.fits("the resized picture", g.resized)
+}
+
+// upright is the picture's size as people see it.
+func (j *job) upright() (width, height int) {
+	if transposed(j.orientation) {
+		return j.header.Height, j.header.Width
+	}
+	return j.header.Width, j.header.Height
+}
+
+// pixels does run's work in this process; the sizes are known.
+func (j *job) pixels(ctx context.Context) (Pixels, error) {
 	j.scaleNum = 8
 	if j.transform.fast && j.header.Format == JPEG {
-		j.scaleNum = fastScale(width, height, g.resized, fastMargin(j.transform.method), !j.transform.pil())
+		width, height := j.upright()
+		j.scaleNum = fastScale(width, height, j.geometry.resized, fastMargin(j.transform.method), !j.transform.pil())
 	}
 	if j.transform.pil() {
 		return j.pil(ctx)
-	}
-	if err := j.p.limits.fits("the resized picture", g.resized); err != nil {
-		return Pixels{}, err
 	}
 	return j.cv2(ctx)
 }
@@ -94,4 +120,11 @@ func (j *job) lend(n int) []byte {
 	b := j.p.buffer(n)
 	j.lent = append(j.lent, b)
 	return *b
+}
+
+func (j *job) giveBack() {
+	for _, b := range j.lent {
+		j.p.give(b)
+	}
+	j.lent = nil
 }

@@ -15,6 +15,7 @@ type Preprocessor struct {
 	transform *transform // nil where the model takes no picture
 	layout    *layout
 	table     *table // nil where the model takes no row
+	plan      []byte // what a Picturer is told; nil where the model takes no picture
 	digest    [32]byte
 	pool      sync.Pool // *[]byte: pictures and results between decoding and the tensor
 }
@@ -34,6 +35,7 @@ func New(spec *task.Spec, engine Engine, limits Limits) (*Preprocessor, error) {
 		if p.transform, err = newTransform(spec.Preprocess, p.layout.channels == 1); err != nil {
 			return nil, err
 		}
+		p.plan = plan(p.transform, limits)
 	}
 	if len(spec.Input.Columns) > 0 {
 		if p.table, err = newTable(spec, p.rowShape()); err != nil {
