@@ -117,8 +117,8 @@ func whoIs(ctx context.Context, address string) audit.Who {
 	return w
 }
 
-// origin has the context of an operator's request know where it comes from. It is a handler before every route's own.
-func origin(c *gin.Context) {
+// noteOrigin has the context of an operator's request know where it comes from. It is a handler before every route's own.
+func noteOrigin(c *gin.Context) {
 	r := c.Request
 	if action, _ := actionOf(r.Method, r.URL.Path); action != "" {
 		who := audit.Who{Address: r.RemoteAddr, RequestID: requestID(c)}

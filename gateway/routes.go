@@ -113,7 +113,7 @@ func (s *server) engine() *gin.Engine {
 	e.NoMethod(s.handle(func(c *gin.Context) error {
 		return fault.New(fault.MethodNotAllowed, "method_not_allowed", "%s is not served at this path; allowed: %s", clip(c.Request.Method), c.Writer.Header().Get("Allow"))
 	}))
-	e.Use(mark, origin)
+	e.Use(mark, noteOrigin)
 	return e
 }
 
