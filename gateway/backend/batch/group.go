@@ -1,0 +1,212 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/fault"
+)
+
+const (
+	crowded  = 4 // times Parallel batches may be under way where calls have waited their time
+	learning = 8 // batches over which the time of one is smoothed
+)
+
+// group is the calls that may be put together.
+type group struct {
+	b    *Backend
+	load *load
+
+	mu      sync.Mutex // guards the rest
+	rule    Rule
+	claims  int // callers between group and the end of infer
+	waiting []*call
+	items   int64         // of those who wait
+	running int           // batches under way
+	took    time.Duration // of a batch, smoothed; 0: not known yet
+	timer   *time.Timer   // set while somebody waits: when the first of them has waited its time
+	epoch   uint64        // of the timer, so that one that fires late does nothing
+}
+
+// call is one caller. Who takes it out of waiting answers it.
+type call struct {
+	ctx     context.Context
+	request *backend.Request
+	items   int64
+	since   time.Time
+	done    chan struct{} // closed when response or err is set
+	out     *backend.Response
+	err     error
+}
+
+func (g *group) infer(ctx context.Context, r *backend.Request, items int64) (*backend.Response, error) {
+	g.mu.Lock()
+	g.claims--
+	if g.running < g.parallel() && len(g.waiting) == 0 {
+		g.running++
+		g.mu.Unlock()
+		return g.direct(ctx, r, items)
+	}
+	c := &call{ctx: ctx, request: r, items: items, since: time.Now(), done: make(chan struct{})}
+	if r.Memory != nil {
+		r.Memory.Retain() // until its bytes have been copied, or it has left: see leave and run
+	}
+	g.waiting = append(g.waiting, c)
+	g.items += items
+	if g.items >= int64(g.rule.Size) && g.running < crowded*g.parallel() {
+		g.flush()
+	}
+	g.arm()
+	g.mu.Unlock()
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		if g.leave(c) {
+			return nil, left(ctx)
+		}
+		select { // its batch is under way: it may have the answer by now
+		case <-c.done:
+		default:
+			return nil, left(ctx)
+		}
+	}
+	return c.out, c.err
+}
+
+// direct runs one call on its caller's goroutine, and then sends those off who came meanwhile.
+func (g *group) direct(ctx context.Context, r *backend.Request, items int64) (*backend.Response, error) {
+	began := time.Now()
+	ok := false
+	defer func() { g.ended(began, ok) }()
+	g.b.observe(r.Model, items, 0)
+	out, err := g.b.Inner.Infer(ctx, r)
+	ok = err == nil
+	if ok {
+		g.load.is(out.Epoch)
+	}
+	return out, err
+}
+
+// ended notes that a batch is no longer under way.
+func (g *group) ended(began time.Time, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.running--
+	if ok {
+		took := time.Since(began)
+		if g.took == 0 {
+			g.took = took
+		}
+		g.took += (took - g.took) / learning
+	}
+	if g.running < g.parallel() {
+		g.flush()
+	}
+	g.arm()
+}
+
+// flush sends a batch of those who wait. It needs mu.
+func (g *group) flush() {
+	var list []*call
+	items := int64(0)
+	for len(g.waiting) > 0 {
+		c := g.waiting[0]
+		if len(list) > 0 && items+c.items > int64(g.rule.Size) {
+			break
+		}
+		g.waiting = g.waiting[1:]
+		g.items -= c.items
+		if c.ctx.Err() != nil { // it is about to leave
+			c.err = left(c.ctx)
+			c.free()
+			close(c.done)
+			continue
+		}
+		items += c.items
+		list = append(list, c)
+	}
+	if len(g.waiting) == 0 {
+		g.waiting = nil
+	}
+	if len(list) == 0 {
+		return
+	}
+	g.running++
+	rule := g.rule
+	go func() {
+		began := time.Now()
+		ok := false
+		defer func() { g.ended(began, ok) }()
+		g.b.observe(list[0].request.Model, items, began.Sub(list[0].since))
+		ok = g.run(list, rule)
+	}()
+}
+
+// arm sees to it that the first of those who wait does not wait for ever. It needs mu.
+func (g *group) arm() {
+	g.epoch++
+	if g.timer != nil {
+		g.timer.Stop()
+		g.timer = nil
+	}
+	if len(g.waiting) == 0 || g.running >= crowded*g.parallel() {
+		return
+	}
+	wait := g.rule.Bound
+	if g.took > 0 {
+		wait = min(wait, 2*g.took)
+	}
+	epoch := g.epoch
+	g.timer = time.AfterFunc(time.Until(g.waiting[0].since.Add(wait)), func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.epoch == epoch {
+			g.flush()
+			g.arm()
+		}
+	})
+}
+
+// leave takes a call out of those who wait; false where it is not among them any more.
+func (g *group) leave(c *call) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range g.waiting {
+		if g.waiting[i] == c {
+			g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
+			g.items -= c.items
+			c.free()
+			if i == 0 {
+				g.arm()
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func (g *group) parallel() int { return max(g.rule.Parallel, 1) }
+
+// free lets the caller's memory go. It is called once, by whoever has taken the call out of those who wait.
+func (c *call) free() {
+	if c.request.Memory != nil {
+		c.request.Memory.Release()
+	}
+}
+
+func (b *Backend) observe(model string, items int64, wait time.Duration) {
+	if b.options.Observe != nil {
+		b.options.Observe(model, int(items), wait)
+	}
+}
+
+// left is the error of a caller whose time is over or who went away.
+func left(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return fault.New(fault.Timeout, "deadline_exceeded", "the deadline passed while the call waited for its batch").Wrap(ctx.Err())
+	}
+	return fault.New(fault.Canceled, "client_closed", "the caller went away").Wrap(ctx.Err())
+}
