@@ -1,6 +1,10 @@
 package task
 
-import "triton-gateway/modelconfig"
+import (
+	"slices"
+
+	"triton-gateway/modelconfig"
+)
 
 // picture completes layout, color and preprocess from an input that takes a picture.
 func (c *completion) picture(io *modelconfig.IO) {
@@ -104,11 +108,20 @@ func (c *completion) preprocess(height, width int64) {
 	}
 	if p.Scale == 0 {
 		p.Scale = 1
-		if s.Input.DType != "UINT8" && p.Mean == nil && p.Std == nil {
+		switch {
+		case s.Input.DType == "UINT8":
+		case p.Mean == nil && p.Std == nil:
 			c.warn("preprocess.scale: not given; pixel values 0 to 255 go in as they are")
+		case small(p.Mean) && small(p.Std):
+			c.warn("preprocess.scale: not given, and mean and std are of values from 0 to 1; if the model was trained on those, as most are, write scale: 1/255")
 		}
 	}
 	c.sizes(p, height, width)
+}
+
+// small reports whether all numbers are as those of pixel values from 0 to 1.
+func small(list Numbers) bool {
+	return !slices.ContainsFunc(list, func(n float64) bool { return n > 1 })
 }
 
 // sizes fills in sizes from the input's, and checks that what comes out fits it.

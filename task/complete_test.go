@@ -153,6 +153,22 @@ func TestCompleteReportsBothSides(t *testing.T) {
 	}
 }
 
+// A mean and std of values from 0 to 1 without the scale that makes such values are most likely a mistake; those of values from 0 to 255 are not.
+func TestCompleteMissesTheScale(t *testing.T) {
+	for text, want := range map[string]bool{
+		"{mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}": true,
+		"{mean: 0.5}": true,
+		"{mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1/255}": false,
+		"{mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375]}":         false,
+		"{mean: [123.675, 116.28, 103.53]}":                                       false,
+	} {
+		_, warnings, err := complete(t, "task: image-classification\npreprocess: "+text+"\noutput: {activation: softmax}", image+logits)
+		if got := strings.Contains(strings.Join(warnings, "\n"), "preprocess.scale: not given"); err != nil || got != want {
+			t.Errorf("%s: %q, %v", text, warnings, err)
+		}
+	}
+}
+
 func TestCompletePicksOutputs(t *testing.T) {
 	label := `output { name: "label" data_type: TYPE_INT64 dims: [1] } output { name: "probabilities" data_type: TYPE_FP32 dims: [3] }`
 	s, warnings, err := complete(t, "task: tabular-classification\ninput: {columns: [a, b, c, d]}",

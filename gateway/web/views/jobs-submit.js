@@ -80,7 +80,10 @@ export class Submit {
   /** Shows what a model takes. */
   async #choose() {
     const name = this.model.value;
-    if (!name) { this.about.textContent = 'There is no model that can be asked.'; return; }
+    this.known = null; // until the model that is chosen is known, nothing goes to the one before
+    this.send.disabled = true;
+    this.about.textContent = name ? '' : 'There is no model that can be asked.';
+    if (!name) return;
     try {
       const m = await this.app.model(name);
       if (this.model.value !== name || this.listeners.signal.aborted) return;
@@ -91,6 +94,8 @@ export class Submit {
       options.build(this.options, m, () => {});
       this.#show();
     } catch (e) {
+      if (this.model.value !== name) return;
+      this.about.textContent = `${name} cannot be described now: ${e.message} Choose it again when the gateway answers.`;
       this.app.fail(e);
     }
   }
@@ -117,7 +122,7 @@ export class Submit {
     const pictures = good.filter((f) => f.file.type.startsWith('image/')).slice(0, preview);
     this.chosen.replaceChildren(
       make('p', { class: 'sum' }, make('span', {}, make('b', {}, plural(good.length, 'file')), `, ${bytes(size)}`), button('Clear', () => { this.#chosen = []; this.#work = null; this.told.textContent = ''; this.#show(); }, { 'aria-label': 'Clear the files' })),
-      bad.length > 0 && make('details', {}, make('summary', {}, `${plural(bad.length, 'file')} left out: ${this.known.name} does not take ${bad.length === 1 ? 'it' : 'them'}`), make('ul', {}, ...bad.slice(0, 50).map((f) => make('li', {}, f.name)))),
+      ...(bad.length > 0 ? [make('details', {}, make('summary', {}, `${plural(bad.length, 'file')} left out: ${this.known.name} does not take ${bad.length === 1 ? 'it' : 'them'}`), make('ul', {}, ...bad.slice(0, 50).map((f) => make('li', {}, f.name))))] : []),
       make('div', { class: 'thumbs', 'aria-hidden': 'true' }, ...pictures.map((f) => {
         this.#urls.push(URL.createObjectURL(f.file));
         return make('img', { src: this.#urls.at(-1), alt: '', onerror: (e) => e.target.remove() });
@@ -126,7 +131,7 @@ export class Submit {
 
   /** Hands in all that is not handed in yet, and opens the page of the jobs. */
   async submit() {
-    if (this.#work?.busy || !this.good?.length) return;
+    if (this.#work?.busy || !this.known || !this.good?.length) return;
     const query = new URLSearchParams({ model: this.known.name, priority: this.priority.value, result_ttl: this.ttl.value, ...(this.delay.value && { delay: this.delay.value }), ...options.values(this.options) });
     if (!this.#work || this.#work.query !== String(query)) this.#work = { parts: parts(this.good).map((p) => ({ ...p, key: key() })), query: String(query) };
     const work = this.#work;
