@@ -67,7 +67,12 @@ func (f failure) Error() string { return f.text }
 
 // Main runs one command and gives the process's exit code: 0 done, 1 failed, 2 wrong usage. It ends early on SIGINT and SIGTERM; the second
 // of them ends the process at once, as if nobody listened.
+//
+// A process that is asked to be a decoder becomes one before anything else: it needs no settings, and is to know none.
 func Main(e Env) int {
+	if code, ok := gateway.ServeDecoder(e.Args); ok {
+		return code
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

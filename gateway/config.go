@@ -16,6 +16,7 @@ type Config struct {
 	Embedded        Embedded  `yaml:"embedded" json:"embedded,omitempty" envPrefix:"EMBEDDED__" jsonschema_description:"The ONNX Runtime inside the gateway."`
 	Cache           Cache     `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
 	Limits          Limits    `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
+	Decoder         Decoder   `yaml:"decoder" json:"decoder,omitempty" envPrefix:"DECODER__" jsonschema_description:"Where pictures are decoded; docs/guide/isolation.md."`
 	Jobs            Jobs      `yaml:"jobs" json:"jobs,omitempty" envPrefix:"JOBS__" jsonschema_description:"Work that is handed in, answered at once with an id, and collected later."`
 	Fetch           Fetch     `yaml:"fetch" json:"fetch,omitempty" envPrefix:"FETCH__" jsonschema_description:"Pictures that callers name by URL; docs/guide/fetch.md."`
 	AuditLog        string    `yaml:"audit_log" json:"audit_log,omitempty" env:"AUDIT_LOG" jsonschema_description:"File that keeps what operators do, a line each, chained by hashes; docs/guide/audit-log.md. Empty: they are in the log alone, with audit=true."`
@@ -93,6 +94,7 @@ func DefaultConfig() Config {
 		Cache:           Cache{Memory: 256 << 20, TTL: time.Hour},
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
 			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20},
+		Decoder:   defaultDecoder(),
 		Jobs:      defaultJobs(),
 		Fetch:     defaultFetch(),
 		Telemetry: Telemetry{Sample: 0.1},

@@ -42,6 +42,7 @@ func LoadConfigWith(path string, environ []string, last func(*Config)) (Config, 
 	}
 	last(&c)
 	c.Limits.fill(DefaultConfig().Limits)
+	c.Decoder.fill(defaultDecoder())
 	c.Jobs.fill(defaultJobs())
 	c.Fetch.fill(c.Limits.Body)
 	return c, c.Validate()

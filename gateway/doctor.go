@@ -46,12 +46,15 @@ type Check struct {
 // examineTimeout bounds the talk with one server.
 const examineTimeout = 3 * time.Second
 
+// examineDecoderFor bounds the start of a process.
+const examineDecoderFor = 30 * time.Second
+
 // Examine looks at everything that the settings name - images, engine or Triton, every model, Redis, the addresses - and gives the
 // checks one by one. It changes nothing.
 func Examine(ctx context.Context, c Config) iter.Seq[Check] {
 	return func(yield func(Check) bool) {
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		_ = examineImages(yield) &&
+		_ = examineImages(ctx, c, quiet, yield) &&
 			examineRepository(c, yield) &&
 			examineBackend(ctx, c, quiet, yield) &&
 			examineRedis(ctx, c, yield) &&
@@ -59,13 +62,6 @@ func Examine(ctx context.Context, c Config) iter.Seq[Check] {
 			examineListen("listen.grpc", c.Listen.GRPC, yield) &&
 			examineListen("listen.admin", c.Listen.Admin, yield)
 	}
-}
-
-func examineImages(yield func(Check) bool) bool {
-	if !opencv.Available {
-		return yield(Check{Wrong, "images", "this binary was built without OpenCV: pictures are refused, rows and tensors work", "build it with `make build`"})
-	}
-	return yield(Check{Fine, "images", ImageEngine(), ""})
 }
 
 func examineRepository(c Config, yield func(Check) bool) bool {

@@ -22,7 +22,6 @@ import (
 	"triton-gateway/gateway/telemetry"
 	"triton-gateway/internal/limit"
 	"triton-gateway/preprocess"
-	"triton-gateway/preprocess/opencv"
 )
 
 // Build says what was built; the linker knows.
@@ -89,17 +88,16 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.catalog = catalog.New(g.backend, catalog.Options{Repository: c.ModelRepository, Log: log})
 	g.onClose(g.catalog.Close)
 
-	workers := c.Limits.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
+	engine, err := g.openDecoder(ctx, counts)
+	if err != nil {
+		return nil, err
 	}
-	cpu := limit.New(workers, c.Limits.Queue).Named("limits.workers")
+	cpu := limit.New(c.Limits.workers(), c.Limits.Queue).Named("limits.workers")
 	bodies := limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies")
 	work := requests{
 		Pipeline: pipeline.New(pipeline.Parts{
 			Models: g.catalog, Backend: g.backend, Cache: g.cache,
-			Engine: opencv.New(1), // OpenCV's own threads: requests run side by side instead
-			CPU:    cpu,
+			Engine: engine, CPU: cpu,
 			Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
 			TTL:    c.Cache.TTL, Observer: counts.observer(),
 		}),

@@ -18,6 +18,7 @@ import (
 	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/limit"
+	"triton-gateway/preprocess/isolate"
 )
 
 // fakePool is a pool whose states the test sets.
@@ -49,6 +50,7 @@ func allReadings(t *testing.T) []readings {
 	return []readings{
 		collector{c, limit.New(1, 0), limit.NewBytes(1)}.readings,
 		jobReadings(fakeFigures{}, time.Now), poolReadings(pool), counters.readings, spanReadings(nil), logReadings(dropped(1)),
+		decoderReadings(func() isolate.Stats { return isolate.Stats{Restarts: map[string]uint64{isolate.Crashed: 1}} }),
 		loadReadings(func() []pipeline.Load { return []pipeline.Load{{Model: "m"}} }),
 	}
 }

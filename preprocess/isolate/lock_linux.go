@@ -21,6 +21,10 @@ const (
 // lock takes everything away from this process that decoding does not need. What the system refuses is in the report; an error is what must
 // not be missing.
 func lock(memory int64) (r Report, err error) {
+	wakers, err := closeFiles()
+	if err != nil {
+		return r, err
+	}
 	data, err := dataSize()
 	if err != nil {
 		return r, err
@@ -57,10 +61,34 @@ func lock(memory int64) (r Report, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return r, fmt.Errorf("no new privileges: %w", err)
 	}
-	if r.Calls, err = filter(); err != nil {
+	if r.Calls, err = filter(wakers); err != nil {
 		r.Missing = append(r.Missing, "seccomp: "+err.Error())
 	}
 	return r, nil
+}
+
+// closeFiles closes all that the parent had open and a library did not mark. What stays is Go's own: the files by which its runtime waits,
+// and wakers, by which it wakes.
+func closeFiles() (wakers []int, err error) {
+	const folder = "/proc/self/fd"
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		fd, err := strconv.Atoi(f.Name())
+		if err != nil || fd <= errorsFile {
+			continue
+		}
+		switch is, err := os.Readlink(folder + "/" + f.Name()); {
+		case err != nil: // the folder itself, which is closed by now
+		case is == "anon_inode:[eventfd]":
+			wakers = append(wakers, fd)
+		case is != "anon_inode:[eventpoll]":
+			_ = unix.Close(fd)
+		}
+	}
+	return wakers, nil
 }
 
 // dataSize is what RLIMIT_DATA counts of this process now: libraries, stacks and the room that Go's heap begins with.

@@ -19,15 +19,17 @@ const (
 
 // filter allows the calls that Go's runtime and decoders need, and no others, on all threads. The process ends at once with a call
 // that nothing here makes; those that libraries try and can do without are refused. It gives the number of calls that are allowed.
-func filter() (int, error) {
-	program := assemble(os.Getpid())
+// wakers are the files by which Go's runtime wakes its own threads.
+func filter(wakers []int) (int, error) {
+	guards := guarded(os.Getpid(), wakers)
+	program := assemble(guards)
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
 	runtime.KeepAlive(program)
 	if e != 0 {
 		return 0, e
 	}
-	return len(allowed) + len(allowedHere) + len(guarded(0)), nil
+	return len(allowed) + len(allowedHere) + len(guards), nil
 }
 
 // guard allows a call only if one of its arguments, masked, is a value.
@@ -38,15 +40,19 @@ type guard struct {
 	value    uint32
 }
 
-func guarded(pid int) []guard {
+func guarded(pid int, wakers []int) []guard {
 	const thread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
-	return []guard{
+	list := []guard{
 		{unix.SYS_WRITE, 0, ^uint32(0), errorsFile},
 		{unix.SYS_MMAP, 2, unix.PROT_EXEC, 0},
 		{unix.SYS_MPROTECT, 2, unix.PROT_EXEC, 0},
 		{unix.SYS_CLONE, 0, thread, thread},
 		{unix.SYS_TGKILL, 0, ^uint32(0), uint32(pid)},
 	}
+	for _, fd := range wakers {
+		list = append(list, guard{unix.SYS_WRITE, 0, ^uint32(0), uint32(fd)}, guard{unix.SYS_READ, 0, ^uint32(0), uint32(fd)})
+	}
+	return list
 }
 
 // allowed are calls on every processor; allowedHere are those that only this one has.
@@ -55,7 +61,7 @@ var allowed = [...]uintptr{
 	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK,
 	unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_RESTART_SYSCALL,
 	unix.SYS_SCHED_YIELD, unix.SYS_SCHED_GETAFFINITY, unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_GETCPU, unix.SYS_GETRANDOM,
-	unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_MEMBARRIER, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
+	unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_MEMBARRIER, unix.SYS_EPOLL_PWAIT, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
 }
 
 // without are calls that fail, each with its number: what asks for them has another way.
@@ -70,7 +76,7 @@ var without = [...]struct {
 }
 
 // assemble writes the filter in the kernel's language.
-func assemble(pid int) []unix.SockFilter {
+func assemble(guards []guard) []unix.SockFilter {
 	load := func(at int) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: uint32(at)}
 	}
@@ -86,15 +92,13 @@ func assemble(pid int) []unix.SockFilter {
 			program = append(program, unless(uint32(call), 1), end(unix.SECCOMP_RET_ALLOW))
 		}
 	}
-	for _, g := range guarded(pid) {
+	for _, g := range guards {
 		program = append(program, unless(uint32(g.call), 5), load(dataArguments+8*g.argument),
 			unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: g.mask},
-			unless(g.value, 1), end(unix.SECCOMP_RET_ALLOW), end(unix.SECCOMP_RET_KILL_PROCESS))
+			unless(g.value, 1), end(unix.SECCOMP_RET_ALLOW), load(dataCall))
 	}
-	for _, list := range [][]uintptr{withoutHere[:]} {
-		for _, call := range list {
-			program = append(program, unless(uint32(call), 1), end(unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM)))
-		}
+	for _, call := range withoutHere {
+		program = append(program, unless(uint32(call), 1), end(unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM)))
 	}
 	for _, w := range without {
 		program = append(program, unless(uint32(w.call), 1), end(unix.SECCOMP_RET_ERRNO|uint32(w.error)))

@@ -5,4 +5,4 @@ package isolate
 import "errors"
 
 // filter tells that there is none for this processor.
-func filter() (int, error) { return 0, errors.New("no filter is written for this processor") }
+func filter([]int) (int, error) { return 0, errors.New("no filter is written for this processor") }

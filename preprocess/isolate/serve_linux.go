@@ -33,7 +33,6 @@ func Serve(engine preprocess.Engine) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	_ = unix.CloseRange(areaFile, math.MaxUint32, 0)
 	s := &server{area: a, engine: engine, plans: map[string]*preprocess.Plan{}}
 	memory := int64(a.request().dataLength) << 20
 	debug.SetGCPercent(400)

@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"runtime"
+	"time"
 
 	"triton-gateway/preprocess"
 )
@@ -38,6 +39,7 @@ func (s *server) warm() {
 		}
 		_, _ = s.engine.Decode(ctx, p.data[:len(p.data)/2], h, preprocess.DecodeOptions{}) // the way of a failure too
 	}
+	<-time.After(time.Microsecond) // timers have the runtime open files of its own
 	runtime.GC()
 }
 
