@@ -14,7 +14,7 @@ import (
 // A name ending in /... stands for a folder and all below it.
 var arrows = map[string][]string{
 	".":                            {"cli"},
-	"cli":                          {"gateway", "task"},
+	"cli":                          {"gateway", "task", "internal/pemfile"},
 	"gateway":                      {"gateway/...", "preprocess/...", "postprocess", "task", "modelconfig", "tensor", "internal/..."},
 	"gateway/web":                  {},
 	"gateway/audit":                {"internal/..."},

@@ -2,18 +2,22 @@ package cli
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"time"
 )
 
 type healthCmd struct {
 	URL string `default:"http://localhost:8080" placeholder:"URL" help:"The gateway to ask; its admin listener has the answer too."`
+	tlsFlags
 }
 
 // Run is quiet when the gateway is ready; otherwise it says why not and the exit code is 1.
 func (c *healthCmd) Run(ctx context.Context) error {
-	gw := &remote{url: strings.TrimRight(c.URL, "/"), client: &http.Client{Timeout: 3 * time.Second}}
-	_, _, err := gw.call(ctx, "GET", "/readyz", "", nil)
+	client, err := c.client(3 * time.Second)
+	if err != nil {
+		return err
+	}
+	gw := &remote{url: strings.TrimRight(c.URL, "/"), client: client}
+	_, _, err = gw.call(ctx, "GET", "/readyz", "", nil)
 	return err
 }

@@ -18,6 +18,7 @@ type inferCmd struct {
 	inferOptions
 	Upload bool   `help:"Send the picture at once. Without it, the gateway is asked for the answer by the picture's SHA-256 first, and gets the picture if it does not know it."`
 	URL    string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
+	tlsFlags
 }
 
 // Run prints the answer as indented JSON.
@@ -26,7 +27,7 @@ func (c *inferCmd) Run(ctx context.Context, e *Env) error {
 	if err != nil {
 		return err
 	}
-	gw, err := reach(ctx, e, c.configFlags, c.URL)
+	gw, err := reach(ctx, e, c.configFlags, c.URL, c.tlsFlags)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type gatewayFlags struct {
 	URL    string   `default:"http://localhost:8080" placeholder:"URL" help:"The gateway to ask."`
 	Header []string `placeholder:"'NAME: VALUE'" sep:"none" help:"Sent with each request; repeatable. For a proxy that asks who you are."`
 	JSON   bool     `name:"json" help:"Print the gateway's own documents."`
+	tlsFlags
 }
 
 type jobsLsCmd struct {

@@ -31,7 +31,11 @@ func (f *gatewayFlags) reach() (*jobsGateway, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, failure{2, fmt.Sprintf("--url %s: write it as http://host:port", f.URL)}
 	}
-	gw := &jobsGateway{url: strings.TrimRight(f.URL, "/"), header: http.Header{}, client: &http.Client{Timeout: answerTime}}
+	client, err := f.client(answerTime)
+	if err != nil {
+		return nil, err
+	}
+	gw := &jobsGateway{url: strings.TrimRight(f.URL, "/"), header: http.Header{}, client: client}
 	for _, h := range f.Header {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {

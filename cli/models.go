@@ -13,6 +13,7 @@ type modelsCmd struct {
 	configFlags
 	JSON bool   `name:"json" help:"Print the gateway's own document."`
 	URL  string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
+	tlsFlags
 }
 
 // modelList is what `models` reads of GET /v1/models.
@@ -32,7 +33,7 @@ type modelList struct {
 
 // Run prints a table, with what is wrong under each model.
 func (c *modelsCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := reach(ctx, e, c.configFlags, c.URL)
+	gw, err := reach(ctx, e, c.configFlags, c.URL, c.tlsFlags)
 	if err != nil {
 		return err
 	}

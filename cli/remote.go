@@ -26,8 +26,11 @@ type remote struct {
 }
 
 // reach finds the gateway. url is --url's value; "" means the local one, started in this process if none runs.
-func reach(ctx context.Context, e *Env, f configFlags, url string) (*remote, error) {
-	client := &http.Client{Timeout: 2 * time.Minute}
+func reach(ctx context.Context, e *Env, f configFlags, url string, secure tlsFlags) (*remote, error) {
+	client, err := secure.client(2 * time.Minute)
+	if err != nil {
+		return nil, err
+	}
 	if url != "" {
 		return &remote{strings.TrimRight(url, "/"), client, func() {}}, nil
 	}

@@ -18,7 +18,7 @@ func ImageEngine() string {
 
 // Banner says where everything is, for people.
 func (g *Gateway) Banner() string {
-	base := "http://" + shown(g.Addr())
+	base := g.public.scheme() + shown(g.Addr())
 	var b strings.Builder
 	fmt.Fprintf(&b, "triton-gateway %s\n", g.server.build.Version)
 	runs := "embedded ONNX Runtime"
@@ -52,10 +52,14 @@ func (g *Gateway) Banner() string {
 		fmt.Fprintf(&b, "  page      %s/\n  docs      %s/docs\n  kserve    %s/v2\n", base, base, base)
 	}
 	if g.grpc != nil {
-		fmt.Fprintf(&b, "  grpc      %s\n", shown(g.grpc.Addr().String()))
+		scheme := ""
+		if g.grpcTLS != nil {
+			scheme = "grpcs://"
+		}
+		fmt.Fprintf(&b, "  grpc      %s%s\n", scheme, shown(g.grpc.Addr().String()))
 	}
 	if g.admin.Listener != nil {
-		fmt.Fprintf(&b, "  admin     http://%s/metrics\n", shown(g.admin.Addr().String()))
+		fmt.Fprintf(&b, "  admin     %s%s/metrics\n", g.admin.scheme(), shown(g.admin.Addr().String()))
 	}
 	for _, m := range g.catalog.Models() {
 		if g.public.Listener == nil {

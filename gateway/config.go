@@ -20,6 +20,7 @@ type Config struct {
 	Jobs            Jobs      `yaml:"jobs" json:"jobs,omitempty" envPrefix:"JOBS__" jsonschema_description:"Work that is handed in, answered at once with an id, and collected later."`
 	Fetch           Fetch     `yaml:"fetch" json:"fetch,omitempty" envPrefix:"FETCH__" jsonschema_description:"Pictures that callers name by URL; docs/guide/fetch.md."`
 	AuditLog        string    `yaml:"audit_log" json:"audit_log,omitempty" env:"AUDIT_LOG" jsonschema_description:"File that keeps what operators do, a line each, chained by hashes; docs/guide/audit-log.md. Empty: they are in the log alone, with audit=true."`
+	CORS            CORS      `yaml:"cors" json:"cors,omitempty" envPrefix:"CORS__" jsonschema_description:"Pages of other origins that may call from a browser; docs/guide/tls.md."`
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 
@@ -35,6 +36,10 @@ type Listen struct {
 	GRPC  string        `yaml:"grpc" json:"grpc,omitempty" env:"GRPC" jsonschema_description:"KServe v2 over gRPC. Empty: no gRPC listener. Default localhost:8081."`
 	Admin string        `yaml:"admin" json:"admin,omitempty" env:"ADMIN" jsonschema_description:"Admin routes, loading of models over KServe v2 (HTTP and gRPC), metrics and pprof. Empty: no admin listener. Default localhost:9090."`
 	Drain time.Duration `yaml:"drain" json:"drain,omitempty" env:"DRAIN" jsonschema:"type=string" jsonschema_description:"How long requests are still taken after SIGTERM, while /readyz already says no, so that load balancers notice; 0s: not at all. Default 3s."`
+
+	TLS      TLS           `yaml:"tls" json:"tls,omitempty" envPrefix:"TLS__" jsonschema_description:"TLS of the HTTP and gRPC listeners; docs/guide/tls.md."`
+	AdminTLS TLS           `yaml:"admin_tls" json:"admin_tls,omitempty" envPrefix:"ADMIN_TLS__" jsonschema_description:"TLS of the admin listener."`
+	HSTS     time.Duration `yaml:"hsts" json:"hsts,omitempty" env:"HSTS" jsonschema:"type=string" jsonschema_description:"How long browsers that came over TLS ask this host over TLS alone, whatever the port; 0s: they are not told to. Default 4320h."`
 }
 
 // Triton names the servers that run the models.
@@ -89,7 +94,7 @@ type Log struct {
 // DefaultConfig serves ./model_repository on this machine alone, without Triton and Redis.
 func DefaultConfig() Config {
 	return Config{
-		Listen:          Listen{HTTP: "localhost:8080", GRPC: "localhost:8081", Admin: "localhost:9090", Drain: 3 * time.Second},
+		Listen:          Listen{HTTP: "localhost:8080", GRPC: "localhost:8081", Admin: "localhost:9090", Drain: 3 * time.Second, HSTS: 4320 * time.Hour},
 		ModelRepository: "./model_repository",
 		Cache:           Cache{Memory: 256 << 20, TTL: time.Hour},
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,

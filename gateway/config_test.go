@@ -145,7 +145,10 @@ func TestConfigSchemaAndVariables(t *testing.T) {
 		AdditionalProperties bool
 		Properties           map[string]struct {
 			Type       string
-			Properties map[string]struct{ Description string }
+			Properties map[string]struct {
+				Description string
+				Properties  map[string]struct{ Description string }
+			}
 		}
 	}
 	schema.AdditionalProperties = true
@@ -161,7 +164,12 @@ func TestConfigSchemaAndVariables(t *testing.T) {
 			settings++
 		}
 		for key, p := range s.Properties {
-			settings++
+			settings += max(1, len(p.Properties))
+			for inner, q := range p.Properties {
+				if q.Description == "" {
+					t.Errorf("%s.%s.%s has no description", section, key, inner)
+				}
+			}
 			if p.Description == "" {
 				t.Errorf("%s.%s has no description", section, key)
 			}

@@ -55,7 +55,7 @@ func (a *assets) file(c *gin.Context) error {
 // serve answers with the file, compressed where the client takes that.
 func (f *asset) serve(c *gin.Context, cacheControl string) {
 	h := c.Writer.Header()
-	h.Set("Vary", "Accept-Encoding")
+	h.Add("Vary", "Accept-Encoding")
 	if takesGzip(c.Request.Header["Accept-Encoding"]) {
 		if packed := f.packed(); packed != nil {
 			h.Set("Content-Encoding", "gzip")

@@ -21,6 +21,7 @@ import (
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/gateway/telemetry"
 	"triton-gateway/internal/limit"
+	"triton-gateway/internal/servercert"
 	"triton-gateway/preprocess"
 )
 
@@ -40,6 +41,8 @@ type Gateway struct {
 	public  listener
 	admin   listener     // without a net.Listener where there is none
 	grpc    net.Listener // nil where there is none
+	grpcTLS *servercert.Certificates
+	certs   []certified
 	closers []func() error
 }
 
@@ -126,12 +129,15 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	g.server = newServer(serverDeps{
-		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Jobs: newJobSide(service, refused, &c, work.Check),
+		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check),
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})
 	if err = g.listenAll(ctx); err != nil {
 		return nil, err
+	}
+	if len(g.certs) > 0 {
+		counts.registry.MustRegister(tlsReadings(g.certs, time.Now))
 	}
 	debug.FreeOSMemory() // loading models has left garbage that an idle process would keep
 	return g, nil

@@ -22,7 +22,7 @@ func (s *server) inferAsync(c *gin.Context, model, version string, want preferen
 		applied += ", wait=" + strconv.Itoa(int(want.wait/time.Second))
 	}
 	c.Header("Preference-Applied", applied)
-	c.Header("Vary", "Prefer")
+	c.Writer.Header().Add("Vary", "Prefer")
 	if want.wait == 0 {
 		return s.accepted(c, j, created)
 	}

@@ -52,6 +52,7 @@ func allReadings(t *testing.T) []readings {
 		jobReadings(fakeFigures{}, time.Now), poolReadings(pool), counters.readings, spanReadings(nil), logReadings(dropped(1)),
 		decoderReadings(func() isolate.Stats { return isolate.Stats{Restarts: map[string]uint64{isolate.Crashed: 1}} }),
 		loadReadings(func() []pipeline.Load { return []pipeline.Load{{Model: "m"}} }),
+		tlsReadings(nil, time.Now),
 	}
 }
 

@@ -32,12 +32,16 @@ type state struct {
 	status  int
 	sent    int64
 	value   [1]string // backs the request id's header
+	private bool      // the answer is for who asks alone
 }
 
 // WriteHeader notes the status.
 func (st *state) WriteHeader(status int) {
 	if st.status == 0 || st.status < 200 {
 		st.status = status
+		if st.private && status >= 200 {
+			keepPrivate(st.Header())
+		}
 	}
 	st.ResponseWriter.WriteHeader(status)
 }
@@ -45,7 +49,7 @@ func (st *state) WriteHeader(status int) {
 // Write counts the bytes.
 func (st *state) Write(b []byte) (int, error) {
 	if st.status == 0 {
-		st.status = http.StatusOK
+		st.WriteHeader(http.StatusOK)
 	}
 	n, err := st.ResponseWriter.Write(b)
 	st.sent += int64(n)
@@ -75,11 +79,11 @@ func (s *server) chain(next http.Handler) http.Handler {
 	pool := sync.Pool{New: func() any { return new(state) }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		st := pool.Get().(*state)
-		*st = state{ResponseWriter: w, started: s.now(), id: acceptID(r.Header)}
+		*st = state{ResponseWriter: w, started: s.now(), id: acceptID(r.Header), private: personal(r.Header)}
 		st.value[0] = st.id
 		h := w.Header()
 		h[headerRequestID] = st.value[:1:1]
-		h["X-Content-Type-Options"] = nosniff
+		setSecurity(h)
 		r = s.begin(st, r)
 		s.metrics.inflight.Inc()
 		defer func() {
@@ -97,8 +101,6 @@ func (s *server) chain(next http.Handler) http.Handler {
 		next.ServeHTTP(st, r)
 	})
 }
-
-var nosniff = []string{"nosniff"}
 
 // acceptID takes the caller's request id if it is harmless in logs and headers, or makes one.
 func acceptID(h http.Header) string {

@@ -139,13 +139,18 @@ func preprocessOf(spec *task.Spec) *preprocessView {
 	return v
 }
 
-// example makes a request that can be pasted into a shell.
+// example makes a request that can be pasted into a shell. host may begin with https://.
 func example(m *modelInfo, columns []columnView, host string) *exampleView {
+	host, encrypted := strings.CutPrefix(host, "https://")
 	if !plainHost(host) {
 		host = "localhost:8080"
 	}
+	scheme := "http://"
+	if encrypted {
+		scheme = "https://"
+	}
 	e := &exampleView{Method: "POST", Path: "/v1/models/" + url.PathEscape(m.Name) + "/infer", ContentType: typeJSON}
-	where := "http://" + host + e.Path
+	where := scheme + host + e.Path
 	switch {
 	case m.Spec.Preprocess != nil:
 		e.ContentType = "multipart/form-data"

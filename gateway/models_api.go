@@ -27,7 +27,9 @@ type modelInput struct {
 
 // Resolve notes the host that the caller used, for the example.
 func (i *modelInput) Resolve(ctx huma.Context) []error {
-	i.host = ctx.Host()
+	if i.host = ctx.Host(); ctx.TLS() != nil {
+		i.host = "https://" + i.host
+	}
 	return nil
 }
 
@@ -115,7 +117,6 @@ func (s *server) sample(c *gin.Context) error {
 			kind = "application/octet-stream"
 		}
 		c.Header("Cache-Control", "public, max-age=300")
-		c.Header("Content-Security-Policy", "default-src 'none'")
 		c.Data(http.StatusOK, kind, data)
 		return nil
 	}

@@ -39,7 +39,7 @@ func (s *server) byDigest(c *gin.Context) error {
 	a, err := s.runner.Cached(ctx, &request, digest)
 	if errors.Is(err, &fault.Error{Code: "result_not_cached"}) && readPrefer(r.Header).quiet {
 		c.Header("Preference-Applied", "miss=no-content")
-		c.Header("Vary", "Prefer")
+		c.Writer.Header().Add("Vary", "Prefer")
 		c.Status(http.StatusNoContent)
 		c.Writer.WriteHeaderNow()
 		return nil

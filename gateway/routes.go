@@ -30,6 +30,8 @@ type serverDeps struct {
 	Build   buildInfo
 	Log     *slog.Logger
 	Now     func() time.Time
+
+	Browsers browserRules
 }
 
 // httpLimits bound one request.
@@ -68,6 +70,7 @@ type server struct {
 	metrics  *metrics
 	stats    *stats
 	limits   httpLimits
+	rules    browserRules
 	build    buildInfo
 	log      *slog.Logger
 	now      func() time.Time
@@ -89,6 +92,7 @@ func newServer(d serverDeps) *server {
 		metrics: d.Metrics,
 		stats:   newStats(d.Now()),
 		limits:  d.Limits,
+		rules:   d.Browsers,
 		build:   d.Build,
 		log:     d.Log,
 		now:     d.Now,
@@ -118,7 +122,9 @@ func (s *server) engine() *gin.Engine {
 }
 
 // handler serves the public listener.
-func (s *server) handler() http.Handler { return s.parting(s.chain(s.publicRoutes())) }
+func (s *server) handler() http.Handler {
+	return s.parting(s.chain(s.browsers(s.publicRoutes(), s.rules)))
+}
 
 // parting closes each connection with its next answer once this gateway is going away. Connections between two requests are left alone: closing
 // one may cross with a request that the client has sent.
@@ -187,7 +193,7 @@ func (s *server) adminHandler() http.Handler {
 	for _, name := range []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"} {
 		e.GET("/debug/pprof/"+name, gin.WrapH(pprof.Handler(name)))
 	}
-	return s.parting(s.chain(e))
+	return s.parting(s.chain(s.browsers(e, browserRules{})))
 }
 
 func (s *server) scrape() gin.HandlerFunc {

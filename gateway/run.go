@@ -27,6 +27,12 @@ func (g *Gateway) listenAll(ctx context.Context) (err error) {
 	if g.public, err = g.listenHTTP(ctx, "listen.http", c.HTTP, g.server.handler()); err != nil {
 		return err
 	}
+	certificates, err := g.openCertificates("listen.tls", c.TLS)
+	if err != nil {
+		return err
+	}
+	g.public.encrypt(certificates)
+	g.grpcTLS = certificates
 	if c.GRPC != "" {
 		if g.grpc, err = g.listen(ctx, "listen.grpc", c.GRPC); err != nil {
 			return err
@@ -45,6 +51,11 @@ func (g *Gateway) listenAdmin(ctx context.Context) (err error) {
 	g.admin.server.Protocols = new(http.Protocols)
 	g.admin.server.Protocols.SetHTTP1(true)
 	g.admin.server.Protocols.SetUnencryptedHTTP2(true)
+	certificates, err := g.openCertificates("listen.admin_tls", g.config.Listen.AdminTLS)
+	if err != nil {
+		return err
+	}
+	g.admin.encrypt(certificates)
 	return nil
 }
 
@@ -88,10 +99,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 		}
 	}
 	for _, l := range servers {
-		serve = append(serve, func() error { return l.server.Serve(l.Listener) })
+		serve = append(serve, func() error { return l.serve() })
 	}
 	if g.grpc != nil {
-		serve = append(serve, func() error { return g.kserve.ServeGRPC(g.grpc, false) })
+		serve = append(serve, func() error { return g.kserve.ServeGRPC(overTLS(g.grpc, g.grpcTLS), false) })
 	}
 	g.force.begin()
 	defer g.force.end()

@@ -1,5 +1,7 @@
 // All that the page asks of the server: the public REST API, nothing else.
 
+import { another, keyed, withKey } from './key.js';
+
 /** A failure that can be shown: title, detail, places, request id. */
 export class Problem extends Error {
   constructor(p, status = 0) {
@@ -12,11 +14,15 @@ export class Problem extends Error {
   get away() { return this.status === 503 || ['no_connection', 'backend_unavailable', 'draining'].includes(this.code); }
 }
 
-/** Asks the server. Gives the Response of a success; throws a Problem otherwise, and AbortError where the signal says so. */
+/**
+ * Asks the server, with the visitor's key; where it wants one, the visitor is asked. Gives the Response of a success; throws a Problem otherwise, and
+ * AbortError where the signal says so.
+ */
 export async function ask(path, init) {
   let response;
+  const [request, key] = withKey(init);
   try {
-    response = await fetch(path, init);
+    response = await fetch(path, request);
   } catch (e) {
     if (e.name === 'AbortError') throw e;
     throw new Problem({ title: 'No connection', code: 'no_connection', detail: `The gateway at ${location.host} does not answer. Start it again, or check the network.`, retryable: true });
@@ -25,6 +31,7 @@ export async function ask(path, init) {
   const text = await response.text();
   let document;
   try { document = JSON.parse(text); } catch { document = { detail: text.slice(0, 200) }; }
+  if (response.status === 401 && await another(key, document.detail)) return ask(path, init);
   document.title ??= document.status ? String(document.status) : `Status ${response.status}`;
   throw new Problem(document, response.status);
 }
@@ -46,6 +53,18 @@ export async function ready() {
 }
 /** Where a sample picture is. */
 export const samplePath = (name, file) => `${at(name)}/samples/${encodeURIComponent(file)}`;
+/** Shows a sample picture in an img: by its address, or as what was fetched where that needs a key. */
+export async function showSample(img, name, file) {
+  if (!keyed()) {
+    img.src = samplePath(name, file);
+    return;
+  }
+  try {
+    const url = URL.createObjectURL(await sample(name, file));
+    img.onload = img.onerror = () => URL.revokeObjectURL(url);
+    img.src = url;
+  } catch { /* its name stands there */ }
+}
 /** A sample picture as a Blob. */
 export const sample = async (name, file) => (await ask(samplePath(name, file))).blob();
 

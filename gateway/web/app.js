@@ -2,6 +2,7 @@
 
 import * as api from './api.js';
 import { byId, make, button } from './dom.js';
+import * as key from './key.js';
 import { inWords } from './problems.js';
 import { Recovery } from './recovery.js';
 import * as tryView from './views/try.js';
@@ -74,6 +75,7 @@ function fail(problem) {
       notes && make('small', {}, notes)),
     make('div', { class: 'buttons' },
       problem.away && button('Try now', () => recovery.now()),
+      problem.status === 401 && button('Give a key', () => key.askForKey()),
       problem.code === 'page_is_old' && button('Reload', () => location.reload()),
       button('×', () => fail(null), { class: 'close', 'aria-label': 'Close this message' })));
   place.hidden = false;
@@ -95,6 +97,19 @@ async function load() {
   app.models = models;
   if (trouble) fail(new api.Problem({ title: 'The gateway is not ready', code: 'backend_unavailable', detail: trouble, retryable: true }));
   else health(null);
+}
+
+/** Opens what a link of the API names, which a browser would ask for without the key. */
+async function follow(e) {
+  const link = e.target.closest?.('a[href]');
+  if (!link || !key.keyed() || link.origin !== location.origin || !/^\/(v1\/|metrics$)/.test(link.pathname)) return;
+  e.preventDefault();
+  try {
+    const answer = await (await api.ask(link.pathname + link.search)).blob();
+    location.href = URL.createObjectURL(new Blob([answer], { type: answer.type === 'application/json' ? answer.type : 'text/plain' }));
+  } catch (problem) {
+    fail(problem);
+  }
 }
 
 /** The view and the rest that the hash names. A model alone, as in #shapes, is tried. */
@@ -154,6 +169,8 @@ async function explain(e) {
 async function start() {
   byId('skip').addEventListener('click', (e) => { e.preventDefault(); byId('view').focus(); });
   addEventListener('hashchange', () => route());
+  document.addEventListener('click', follow);
+  key.start();
   app.loaded = load().catch(fail);
   await route();
   recovery.watch(fail);

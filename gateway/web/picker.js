@@ -1,7 +1,7 @@
 // Where pictures come from: dropped, pasted, picked, or a model's samples.
 
 import { make, button } from './dom.js';
-import { samplePath, sample } from './api.js';
+import { sample, showSample } from './api.js';
 
 const accepted = 'image/jpeg,image/png,image/webp';
 const isPicture = (f) => f.type.startsWith('image/') || /\.(jpe?g|png|webp)$/i.test(f.name);
@@ -31,9 +31,11 @@ export class Picker {
   /** Shows a model's sample pictures. */
   offer(model) {
     const all = model.samples || [];
-    this.samples.replaceChildren(...all.map((file) => make('button', {
-      type: 'button', title: file, 'aria-pressed': 'false', 'data-file': file, onclick: () => this.#samples(model, [file]),
-    }, make('img', { src: samplePath(model.name, file), alt: `Sample ${file}`, width: 64, height: 64 }))));
+    this.samples.replaceChildren(...all.map((file) => {
+      const img = make('img', { alt: `Sample ${file}`, width: 64, height: 64 });
+      showSample(img, model.name, file);
+      return make('button', { type: 'button', title: file, 'aria-pressed': 'false', 'data-file': file, onclick: () => this.#samples(model, [file]) }, img);
+    }));
     this.all.onclick = () => this.#samples(model, all);
     this.all.textContent = `All ${all.length} samples`;
     this.all.hidden = all.length < 2;

@@ -2,9 +2,11 @@
 
 import { make, button, copy, save, unique } from './dom.js';
 import { inferPath } from './api.js';
+import { keyed } from './key.js';
 
 const long = 1500; // characters of a JSON body; above, the snippets read it from a file
 const bodyFile = 'request.json';
+const variable = 'TRITON_GATEWAY_KEY'; // holds the key of who runs a snippet
 
 const shell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 const quoted = (text) => JSON.stringify(String(text).toWellFormed?.() ?? String(text)); // a text in Python, JavaScript and Go alike
@@ -21,31 +23,33 @@ function python(value) {
 /**
  * The request for api.infer of a model (as of GET /v1/models/{model}) with {image: Blob}, {row} or {body}, in five languages: [{language, text, file}].
  * options are those of infer, version among them; fileName is the picture's, which the snippets read from the folder that they run in. Where file
- * is there, {name, text}, they need that file too: the body is too long to stand in a program.
+ * is there, {name, text}, they need that file too: the body is too long to stand in a program. Where the gateway wants a key they take it from the
+ * environment: the visitor's own is in none of them.
  */
 export function snippets(model, input, options = {}, fileName = 'picture.jpg', origin = location.origin) {
   const url = origin + inferPath(model.name, options);
   const body = input.image ? null : input.row ? { row: input.row } : input.body;
   const text = body && JSON.stringify(body);
   const file = text?.length > long ? { name: bodyFile, text } : undefined;
-  const r = { model, input, options, origin, url, body, text, kind: body ? 'application/json' : 'application/octet-stream', name: body ? file?.name : fileName };
+  const r = { model, input, options, origin, url, body, text, key: keyed(), kind: body ? 'application/json' : 'application/octet-stream', name: body ? file?.name : fileName };
   return [['curl', curl], ['Python', pythonProgram], ['JavaScript', javascript], ['Go', go], ['tritonclient', tritonclient]]
     .map(([language, write]) => ({ language, text: write(r) }))
     .map((s) => (file && s.text.includes(file.name) ? { ...s, file } : s));
 }
 
 function curl(r) {
-  if (r.body) return `curl -H 'Content-Type: application/json' -d ${r.name ? `@${r.name}` : shell(r.text)} ${shell(r.url)}`;
+  const curl = r.key ? `curl -H "Authorization: Bearer $${variable}"` : 'curl';
+  if (r.body) return `${curl} -H 'Content-Type: application/json' -d ${r.name ? `@${r.name}` : shell(r.text)} ${shell(r.url)}`;
   const name = /[",;\\]/.test(r.name) ? `"${r.name.replace(/["\\]/g, '\\$&')}"` : r.name;
-  return `curl -F ${shell(`image=@${name}`)} ${shell(r.url)}`;
+  return `${curl} -F ${shell(`image=@${name}`)} ${shell(r.url)}`;
 }
 
 function pythonProgram(r) {
   const data = r.name ? ['with open(' + quoted(r.name) + ', "rb") as file:', '    data = file.read()'] : [`data = json.dumps(${python(r.body)}).encode()`];
   return [
-    'import json', 'import sys', 'from urllib.error import HTTPError', 'from urllib.request import Request, urlopen', '',
+    'import json', ...(r.key ? ['import os'] : []), 'import sys', 'from urllib.error import HTTPError', 'from urllib.request import Request, urlopen', '',
     `url = ${quoted(r.url)}`, ...data,
-    `request = Request(url, data, {"Content-Type": "${r.kind}"})`,
+    `request = Request(url, data, {"Content-Type": "${r.kind}"${r.key ? `, "Authorization": "Bearer " + os.environ["${variable}"]` : ''}})`,
     'try:',
     '    with urlopen(request, timeout=35) as response:',
     '        print(json.dumps(json.load(response), indent=2))',
@@ -60,7 +64,7 @@ function javascript(r) {
     ...(r.name ? ['import { readFile } from "node:fs/promises";', ''] : []),
     `const response = await fetch(${quoted(r.url)}, {`,
     '  method: "POST",',
-    `  headers: { "Content-Type": "${r.kind}" },`,
+    `  headers: { "Content-Type": "${r.kind}"${r.key ? `, Authorization: \`Bearer \${process.env.${variable}}\`` : ''} },`,
     `  body: ${r.name ? `await readFile(${quoted(r.name)})` : `JSON.stringify(${JSON.stringify(r.body)})`},`,
     '});',
     'const answer = await response.json();',
@@ -74,9 +78,14 @@ function go(r) {
     ? [`\tdata, err := os.ReadFile(${quoted(r.name)})`, '\tif err != nil {', '\t\tlog.Fatal(err)', '\t}']
     : [`\tdata := []byte(${r.text.includes('`') ? quoted(r.text) : `\`${r.text}\``})`];
   return [
-    'package main', '', 'import (', '\t"bytes"', '\t"fmt"', '\t"io"', '\t"log"', '\t"net/http"', ...(r.name ? ['\t"os"'] : []), ')', '',
+    'package main', '', 'import (', '\t"bytes"', '\t"fmt"', '\t"io"', '\t"log"', '\t"net/http"', ...(r.name || r.key ? ['\t"os"'] : []), ')', '',
     'func main() {', ...data,
-    `\tresponse, err := http.Post(${quoted(r.url)}, "${r.kind}", bytes.NewReader(data))`, '\tif err != nil {', '\t\tlog.Fatal(err)', '\t}',
+    ...(r.key
+      ? [`\trequest, err := http.NewRequest(http.MethodPost, ${quoted(r.url)}, bytes.NewReader(data))`, '\tif err != nil {', '\t\tlog.Fatal(err)', '\t}',
+        `\trequest.Header.Set("Content-Type", "${r.kind}")`, `\trequest.Header.Set("Authorization", "Bearer "+os.Getenv("${variable}"))`,
+        '\tresponse, err := http.DefaultClient.Do(request)']
+      : [`\tresponse, err := http.Post(${quoted(r.url)}, "${r.kind}", bytes.NewReader(data))`]),
+    '\tif err != nil {', '\t\tlog.Fatal(err)', '\t}',
     '\tanswer, err := io.ReadAll(response.Body)', '\tif err != nil {', '\t\tlog.Fatal(err)', '\t}',
     '\tif response.StatusCode != http.StatusOK {', '\t\tlog.Fatalf("%s: %s", response.Status, answer)', '\t}',
     '\tfmt.Printf("%s\\n", answer)', '}',
@@ -90,10 +99,11 @@ function tritonclient(r) {
   const { host, protocol } = new URL(r.origin);
   const { version, ...options } = r.options;
   const wishes = r.body ? {} : Object.fromEntries(Object.entries(options).map(([k, v]) => [k, k === 'classes' ? v : numeric(v)]));
-  const ask = (name) => `answer = client.infer(${quoted(name)}, inputs${version ? `, model_version=${quoted(version)}` : ''}${Object.keys(wishes).length ? `, parameters=${python(wishes)}` : ''})`;
+  const ask = (name) => `answer = client.infer(${quoted(name)}, inputs${version ? `, model_version=${quoted(version)}` : ''}${Object.keys(wishes).length ? `, parameters=${python(wishes)}` : ''}${r.key ? `, headers={"authorization": "Bearer " + os.environ["${variable}"]}` : ''})`;
   const head = [
     '# pip install "tritonclient[http]"',
-    ...(r.body && !(r.input.body && r.name) ? [] : ['import json', '']),
+    ...(r.body && !(r.input.body && r.name) ? [] : ['import json', ...(r.key ? [] : [''])]),
+    ...(r.key ? ['import os', ''] : []),
     'import numpy as np', 'import tritonclient.http as triton  # or .grpc, at the gRPC address',
     ...(r.input.body ? ['from tritonclient.utils import triton_to_np_dtype'] : []), '',
     `client = triton.InferenceServerClient(${quoted(host)}${protocol === 'https:' ? ', ssl=True' : ''})`,

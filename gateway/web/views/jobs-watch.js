@@ -1,6 +1,7 @@
 // What becomes of a job, as it happens: its server-sent events, and its state in between.
 
 import { ask } from '../api.js';
+import { events } from './events.js';
 
 /** States that do not change any more. */
 export const isFinal = (state) => !['queued', 'running'].includes(state);
@@ -13,11 +14,12 @@ const longestPause = 15_000; // milliseconds between two tries to reach the even
 
 /**
  * Watches a job until it is final. on.job(document) is called with its document as it changes, on.item({index, name, result | error}) with each item, on.lost(bool)
- * when the connection is gone or back, on.problem(Problem) once it makes no sense to go on. A connection that breaks is made again by the browser and goes
- * on after the last item; items may still come twice. Gives {stop()}.
+ * when the connection is gone or back, on.problem(Problem) once it makes no sense to go on. A connection that breaks is made again and goes on after the
+ * last item; items may still come twice. Gives {stop()}.
  */
 export function watch(id, on) {
-  let source = null;
+  let last = ''; // id of the last event
+  let pause = 1000; // milliseconds before the connection is made again; the server says how many
   let poll = 0;
   let again = 0;
   let tries = 0;
@@ -27,7 +29,6 @@ export function watch(id, on) {
   const stop = () => {
     over = true;
     abort.abort();
-    source?.close();
     clearTimeout(poll);
     clearTimeout(again);
   };
@@ -38,31 +39,37 @@ export function watch(id, on) {
     if (isFinal(job.state)) stop();
   };
 
-  /** The server answers, but with no stream: why? */
-  const look = async () => {
-    try {
-      await ask(jobPath(id), { signal: abort.signal, cache: 'no-store' });
-    } catch (e) {
-      if (!over && e.status === 404) { stop(); on.problem(e); }
+  /** Reads one stream to its end. */
+  const read = async () => {
+    const response = await ask(`${jobPath(id)}/events`, { signal: abort.signal, cache: 'no-store', headers: { Accept: 'text/event-stream', ...(last && { 'Last-Event-ID': last }) } });
+    if (over) return;
+    tries = 0;
+    on.lost(false);
+    if (response.status === 204) { // all events have come
+      state(await (await ask(jobPath(id), { signal: abort.signal, cache: 'no-store' })).json());
+      return;
     }
-    if (!over) again = setTimeout(open, Math.min(longestPause, 500 * 2 ** tries++));
+    let first = true; // the first state is where the stream begins: a final one comes again after the items
+    for await (const e of events(response.body)) {
+      if (over) return;
+      last = e.id ?? last;
+      pause = e.retry ?? pause;
+      if (e.event === 'item') on.item(JSON.parse(e.data));
+      else if (e.event === 'error') return; // the server says that it cannot go on; it is asked again
+      else if (e.event === 'state' && first) { first = false; on.job(JSON.parse(e.data), true); } else if (e.event === 'state') state(JSON.parse(e.data));
+    }
   };
 
-  const open = () => {
-    source = new EventSource(`${jobPath(id)}/events`);
-    let first = true; // the first state is where the stream begins: a final one comes again after the items
-    source.addEventListener('open', () => { tries = 0; first = true; on.lost(false); });
-    source.addEventListener('state', (e) => {
-      const job = JSON.parse(e.data);
-      if (first) { first = false; if (!over) on.job(job, true); } else state(job);
-    });
-    source.addEventListener('item', (e) => { if (!over) on.item(JSON.parse(e.data)); });
-    source.addEventListener('error', (e) => {
-      if (over) return;
-      on.lost(true);
-      if (e.data) source.close(); // the server says that it cannot go on; it is asked again
-      if (source.readyState === EventSource.CLOSED) look();
-    });
+  const open = async () => {
+    try {
+      await read();
+    } catch (e) {
+      if (over || e.name === 'AbortError') return;
+      if ([401, 403, 404].includes(e.status)) { stop(); on.problem(e); return; }
+    }
+    if (over) return;
+    on.lost(true);
+    again = setTimeout(open, Math.min(longestPause, pause * 2 ** tries++));
   };
 
   const glance = async () => {
