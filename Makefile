@@ -125,6 +125,13 @@ bench-jobs: build parts ## measure the jobs: beside asynq on one Redis, by one t
 	go test -count=1 -v -timeout 30m -run 'TestEnqueueAtARate|TestBesideAsynq|TestWorkers' ./bench/jobs -args -full
 	JOBS=1000000 go test -timeout 30m -run XXX -bench 'Store/(Get|Paced)' -benchtime 30s ./gateway/jobs/sqlite
 
+# Which part to break: make chaos CHAOS=redis, which prints the table and does not write it.
+CHAOS ?=
+
+.PHONY: chaos
+chaos: build parts ## break Triton, Redis, disk, DNS and clock in four ways each under load, and write the table in docs/chaos.md (CHAOS=redis for some)
+	go test -count=1 -v -timeout 60m -run TestTable ./bench/chaos -args -full $(if $(CHAOS),-only '$(CHAOS)')
+
 .PHONY: models
 models: train-venv ## train the demo models anew, by the scripts in training/ (MODELS="iris shapes:2" for some)
 	.cache/train/bin/python training/train.py $(MODELS)

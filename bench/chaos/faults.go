@@ -1,0 +1,138 @@
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// lateness is how much later a slow server answers.
+	lateness = 500 * time.Millisecond
+	// slowDisk is how many writes a second a slow disk does.
+	slowDisk = 20
+	// wander is how often a clock without a sense jumps, and wanderFar how far at most.
+	wander    = 100 * time.Millisecond
+	wanderFar = hour
+)
+
+// Cells are all faults.
+func Cells() []Cell {
+	return []Cell{
+		{Part: "triton", Kind: "kill", Does: "SIGKILL; started again after the time", breaks: (*Rig).killTriton, slow: true},
+		{Part: "triton", Kind: "hang", Does: "SIGSTOP", breaks: func(r *Rig) (func() error, error) { return r.triton.Resume, r.triton.Pause() }},
+		{Part: "triton", Kind: "slow", Does: "each of its bytes comes 500 ms later", breaks: func(r *Rig) (func() error, error) { return r.tritonProxy.slow() }},
+		{Part: "triton", Kind: "garbage", Does: "random bytes instead of its own", breaks: func(r *Rig) (func() error, error) { return r.tritonProxy.garble() }},
+		{Part: "redis", Kind: "kill", Does: "SIGKILL; started again, empty, after the time", breaks: (*Rig).killRedis},
+		{Part: "redis", Kind: "hang", Does: "SIGSTOP", breaks: func(r *Rig) (func() error, error) { return r.redis.Resume, r.redis.Pause() }},
+		{Part: "redis", Kind: "slow", Does: "each of its bytes comes 500 ms later", breaks: func(r *Rig) (func() error, error) { return r.redisProxy.slow() }},
+		{Part: "redis", Kind: "garbage", Does: "random bytes instead of its own", breaks: func(r *Rig) (func() error, error) { return r.redisProxy.garble() }},
+		{Part: "disk", Kind: "kill", Does: "full to the last byte", breaks: onDisk(func(r *Rig) (func() error, error) { return r.disk.fill() })},
+		{Part: "disk", Kind: "hang", Does: "frozen: no write ends", breaks: onDisk(func(r *Rig) (func() error, error) { return r.disk.freeze() })},
+		{Part: "disk", Kind: "slow", Does: "20 writes a second", breaks: onDisk(func(r *Rig) (func() error, error) { return r.disk.throttle(slowDisk) })},
+		{Part: "disk", Kind: "garbage", Does: "every page of the jobs' database overwritten with random bytes; those not written anew are put back", readies: (*Rig).settled,
+			breaks: onDisk(func(r *Rig) (func() error, error) { return r.disk.scribble("jobs.db", r.still) })},
+		{Part: "dns", Kind: "kill", Does: "the server's port is closed", breaks: nameless(gone)},
+		{Part: "dns", Kind: "hang", Does: "no question is answered", breaks: nameless(silent)},
+		{Part: "dns", Kind: "slow", Does: "each answer takes 2 s", breaks: nameless(tardy)},
+		{Part: "dns", Kind: "garbage", Does: "random bytes as answers", breaks: nameless(babbling)},
+		{Part: "clock", Kind: "kill", Does: "ten years ahead, then back", breaks: shiftedBy(3652 * day)},
+		{Part: "clock", Kind: "hang", Does: "it stands still", breaks: (*Rig).stopClock},
+		{Part: "clock", Kind: "slow", Does: "an hour back, then right again", breaks: shiftedBy(-hour)},
+		{Part: "clock", Kind: "ahead", Does: "an hour ahead, then back", breaks: shiftedBy(hour)},
+		{Part: "clock", Kind: "garbage", Does: "somewhere else every 100 ms, up to an hour away", breaks: (*Rig).wanderingClock},
+	}
+}
+
+func (r *Rig) killTriton() (func() error, error) {
+	r.triton.Kill()
+	return r.triton.Restart, nil
+}
+
+func (r *Rig) killRedis() (func() error, error) {
+	r.redis.Kill()
+	return r.redis.Restart, nil
+}
+
+func (p *proxy) slow() (func() error, error) {
+	p.delay.Store(int64(lateness))
+	return func() error { p.delay.Store(0); return nil }, nil
+}
+
+func (p *proxy) garble() (func() error, error) {
+	p.rubbish.Store(true)
+	return func() error { p.rubbish.Store(false); return nil }, nil
+}
+
+func onDisk(breaks func(*Rig) (func() error, error)) func(*Rig) (func() error, error) {
+	return func(r *Rig) (func() error, error) {
+		if r.disk == nil {
+			return nil, r.plain
+		}
+		return breaks(r)
+	}
+}
+
+// settled has the gateway write jobs and end, so that they are in the database and not in its log, and start again with nothing of it in memory.
+func (r *Rig) settled() error {
+	if r.disk == nil {
+		return r.plain
+	}
+	t, err := newTraffic(r)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	for n := range 100 {
+		t.jobs.handIn(context.Background(), t.pictures[n%len(t.pictures)], t.run+string(rune('a'+n)))
+	}
+	t.settle(context.Background(), time.Minute)
+	return r.again()
+}
+
+// nameless breaks the name server, and the connections that were made by names, so that names are needed.
+func nameless(m nameMode) func(*Rig) (func() error, error) {
+	return func(r *Rig) (func() error, error) {
+		if r.names == nil {
+			return nil, r.plain
+		}
+		if err := r.names.become(m); err != nil {
+			return nil, err
+		}
+		r.tritonProxy.cut()
+		r.redisProxy.cut()
+		return func() error { return r.names.become(answering) }, nil
+	}
+}
+
+func shiftedBy(nanos int64) func(*Rig) (func() error, error) {
+	return func(r *Rig) (func() error, error) {
+		return func() error { return setClock(r.clock, 0) }, setClock(r.clock, nanos)
+	}
+}
+
+// clockFollows sets the clock again and again until it is mended.
+func (r *Rig) clockFollows(every time.Duration, shift func() int64) (func() error, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil {
+			if err := setClock(r.clock, shift()); err != nil {
+				over <- err
+				return
+			}
+			sleep(ctx, every)
+		}
+		over <- setClock(r.clock, 0)
+	}()
+	return func() error { cancel(); return <-over }, nil
+}
+
+func (r *Rig) stopClock() (func() error, error) {
+	start := time.Now()
+	return r.clockFollows(5*time.Millisecond, func() int64 { return -int64(time.Since(start)) })
+}
+
+func (r *Rig) wanderingClock() (func() error, error) {
+	return r.clockFollows(wander, func() int64 { return rand.Int64N(2*wanderFar) - wanderFar })
+}
