@@ -226,7 +226,7 @@ func (s *Server) index(ready bool) (list []backend.ModelStatus) {
 // controller gives what loads models, to admins alone.
 func (s *Server) controller(admin bool) (backend.Controller, error) {
 	if !admin {
-		return nil, fault.New(fault.Forbidden, "forbidden", "models are loaded and unloaded on the admin listener (listen.admin) alone")
+		return nil, fault.New(fault.Forbidden, "forbidden", "models are loaded and unloaded on the admin listener (listen.admin), or with a key of scope admin")
 	}
 	c, ok := s.Backend.(backend.Controller)
 	if !ok {

@@ -52,6 +52,7 @@ func (s *Server) ServeGRPC(l net.Listener, admin bool) error {
 		Streams: s.Limits.Streams, MaxMessage: f.limit, MaxHeaders: maxHeaderList,
 		CallWindow: callWindow, ConnWindow: connWindow,
 		Hello: connectWithin, Pings: quietPings,
+		Admit:  f.enter,
 		Early:  f.early,
 		Glance: f.glance,
 		Buffer: func(n int) h2.Buffer { return s.buffers.get(n) },
@@ -73,7 +74,7 @@ func (s *Server) GRPCHandler(admin bool) http.Handler {
 	s.servers.mu.Lock()
 	defer s.servers.mu.Unlock()
 	s.servers.behind = append(s.servers.behind, g)
-	return g
+	return s.gated(g, admin)
 }
 
 func (s *Server) newGRPC(admin bool) *grpc.Server {

@@ -48,7 +48,7 @@ func newCallStream(f *front, call *h2.ServerCall, ctx context.Context) *callStre
 }
 
 // incoming is a call's context with its metadata, as handlers made for grpc-go look for it.
-func incoming(call *h2.ServerCall) context.Context {
+func incoming(ctx context.Context, call *h2.ServerCall) context.Context {
 	md := metadata.MD{}
 	for _, f := range call.Header() {
 		value := f.Value
@@ -61,7 +61,7 @@ func incoming(call *h2.ServerCall) context.Context {
 		}
 		md[f.Name] = append(md[f.Name], value)
 	}
-	return peer.NewContext(metadata.NewIncomingContext(call.Context(), md), &peer.Peer{Addr: call.Peer()})
+	return peer.NewContext(metadata.NewIncomingContext(ctx, md), &peer.Peer{Addr: call.Peer()})
 }
 
 // Context is the call's, under its span where there is one.

@@ -1,6 +1,7 @@
 package kserve
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -57,12 +58,17 @@ func (f *front) early(path string) bool { return f.methods[path].early }
 // serve answers one call.
 func (f *front) serve(call *h2.ServerCall) {
 	path := call.Method()
-	if path == inferPath {
-		f.serveInfer(call)
+	ctx, err := f.late(call)
+	switch {
+	case err != nil:
+		st, _ := f.status(err)
+		_ = call.End(wireStatus(st), nil) // that the client has gone by then is of no interest
+		return
+	case path == inferPath:
+		f.serveInfer(ctx, call)
 		return
 	}
-	s := newCallStream(f, call, incoming(call))
-	var err error
+	s := newCallStream(f, call, incoming(ctx, call))
 	switch m := f.methods[path]; {
 	case m.unary != nil:
 		err = s.unary(m)
@@ -77,9 +83,9 @@ func (f *front) serve(call *h2.ServerCall) {
 }
 
 // serveInfer answers ModelInfer: in one piece, without anything that only streams need.
-func (f *front) serveInfer(call *h2.ServerCall) {
+func (f *front) serveInfer(ctx context.Context, call *h2.ServerCall) {
 	start := time.Now()
-	ctx, end := call.Context(), func(Code, string) {}
+	end := func(Code, string) {}
 	if f.Trace != nil {
 		under, tell := f.Trace(ctx, "ModelInfer", func(key string) string { return only(call.Header(), key) })
 		ctx = under

@@ -94,7 +94,7 @@ func (c *calls) RepositoryIndex(_ context.Context, r *tritonpb.RepositoryIndexRe
 
 // RepositoryModelLoad loads a model, for admins.
 func (c *calls) RepositoryModelLoad(ctx context.Context, r *tritonpb.RepositoryModelLoadRequest) (*tritonpb.RepositoryModelLoadResponse, error) {
-	controller, err := c.control(ctx, c.admin, actLoad, r.GetModelName())
+	controller, err := c.control(ctx, operator(ctx, c.admin), actLoad, r.GetModelName())
 	if err == nil {
 		err = oneRepository(r.GetRepositoryName())
 	}
@@ -124,7 +124,7 @@ func (c *calls) RepositoryModelLoad(ctx context.Context, r *tritonpb.RepositoryM
 
 // RepositoryModelUnload takes a model out of service, for admins.
 func (c *calls) RepositoryModelUnload(ctx context.Context, r *tritonpb.RepositoryModelUnloadRequest) (*tritonpb.RepositoryModelUnloadResponse, error) {
-	controller, err := c.control(ctx, c.admin, actUnload, r.GetModelName())
+	controller, err := c.control(ctx, operator(ctx, c.admin), actUnload, r.GetModelName())
 	if err == nil {
 		err = oneRepository(r.GetRepositoryName())
 	}

@@ -52,6 +52,9 @@ func (h *httpSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = route.allows(c)
 	}
+	if err == nil {
+		err = h.allow(c, route.rpc)
+	}
 	ctx, cancel := r.Context(), context.CancelFunc(func() {})
 	if err == nil {
 		ctx, cancel, err = h.deadline(ctx, r.Header)

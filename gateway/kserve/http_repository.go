@@ -66,7 +66,7 @@ func (h *httpSide) document(ctx context.Context, c *httpCall, member func(r *jso
 // load loads a model on every server behind the gateway; what failed on some is told server by server.
 func (h *httpSide) load(ctx context.Context, c *httpCall) error {
 	c.early = true
-	controller, err := h.controller(h.admin)
+	controller, err := h.controller(operator(ctx, h.admin))
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func loadParameter(r *jsonReader, params map[string]any, name string) error {
 
 func (h *httpSide) unload(ctx context.Context, c *httpCall) error {
 	c.early = true
-	controller, err := h.controller(h.admin)
+	controller, err := h.controller(operator(ctx, h.admin))
 	if err != nil {
 		return err
 	}

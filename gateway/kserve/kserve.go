@@ -71,6 +71,7 @@ type Deps struct {
 	Trace func(ctx context.Context, method string, header func(key string) string) (under context.Context, end func(code Code, text string))
 	// Audit notes what operators do; nil: nobody does.
 	Audit   Auditor
+	Gate    Gate   // nil: everybody may do everything that the listener has
 	Version string // of the gateway
 	Log     *slog.Logger
 	Limits  Limits

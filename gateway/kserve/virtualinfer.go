@@ -14,6 +14,7 @@ import (
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/caller"
 	"triton-gateway/internal/fault"
 	"triton-gateway/tensor"
 )
@@ -49,7 +50,7 @@ func (s *Server) runImages(ctx context.Context, t target, r *backend.Request) ([
 	one := func(i int) {
 		body := pipeline.NewBody(pictures[i], letGo(r.Memory))
 		defer body.Release()
-		request := &pipeline.Request{Model: t.Name, Version: r.Version, ID: r.ID, Item: pipeline.Item{Image: body}, Options: options, Cache: mode}
+		request := &pipeline.Request{Model: t.Name, Version: r.Version, Tenant: caller.TenantOf(ctx), ID: r.ID, Item: pipeline.Item{Image: body}, Options: options, Cache: mode}
 		answers[i], faults[i] = s.runImage(ctx, request)
 	}
 	if len(pictures) == 1 {
