@@ -5,20 +5,17 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/gin-gonic/gin"
-
-	"triton-gateway/internal/fault"
 )
 
 type purgeInput struct {
 	Model string `query:"model" maxLength:"256" doc:"Only this model's answers; all where it is left out" example:"shapes"`
 }
 
-// registerAdmin adds the routes of the admin listener.
+// registerAdmin adds the routes of operators.
 func (s *server) registerAdmin(api huma.API) {
 	register(s, api, huma.Operation{
 		OperationID: "purge-cache", Method: http.MethodDelete, Path: "/v1/cache", Tags: []string{"admin"},
-		Summary: "Drop stored answers", Description: "In memory, in Redis, and on every gateway that shares it. Answered on the admin listener.",
+		Summary: "Drop stored answers", Description: "In memory, in Redis, and on every gateway that shares it. Answered on the admin listener, and here with a key of scope admin.",
 		DefaultStatus: http.StatusNoContent, Errors: []int{403, 404, 503},
 	}, func(ctx context.Context, in *purgeInput) (*struct{}, error) {
 		if in.Model != "" {
@@ -30,14 +27,9 @@ func (s *server) registerAdmin(api huma.API) {
 	})
 	register(s, api, huma.Operation{
 		OperationID: "reload-models", Method: http.MethodPost, Path: "/v1/reload", Tags: []string{"admin"},
-		Summary: "Read the model repository again, now", Description: "Answers when the new state is in force. Answered on the admin listener.",
+		Summary: "Read the model repository again, now", Description: "Answers when the new state is in force. Answered on the admin listener, and here with a key of scope admin.",
 		DefaultStatus: http.StatusNoContent, Errors: []int{403, 503},
 	}, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 		return nil, s.audit.do(ctx, actReload, "", func() error { return s.admin.Reload(ctx) })
 	})
-}
-
-// adminOnly answers admin routes on the public listener.
-func (s *server) adminOnly(*gin.Context) error {
-	return fault.New(fault.Forbidden, "forbidden", "this is answered on the admin listener (listen.admin)")
 }

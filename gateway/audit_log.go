@@ -141,6 +141,9 @@ func (s *server) auditRefused(st *state, r *http.Request) {
 	}
 	who := whoIs(r.Context(), r.RemoteAddr)
 	who.RequestID = st.id
+	if st.who != nil {
+		who.Caller, who.Tenant = st.who.ID, st.who.Tenant
+	}
 	s.audit.log.Refused(r.Context(), audit.Act{Action: action, Target: target, Who: who}, code)
 }
 

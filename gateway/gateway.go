@@ -112,7 +112,12 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
 	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads))
+	door, err := g.openAuth(ctx, counts)
+	if err != nil {
+		return nil, err
+	}
 	g.kserve = kserve.New(kserve.Deps{
+		Gate:   door.forKServe(),
 		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
 		Trace:   counts.trace,
 		Audit:   noted,
@@ -129,6 +134,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	g.server = newServer(serverDeps{
+		Gate:   door,
 		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check),
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/caller"
 	"triton-gateway/internal/fault"
 )
 
@@ -137,7 +138,7 @@ func (s *server) target(c *gin.Context) (model, version string, err error) {
 func (s *server) answer(c *gin.Context, call *call, model, version string) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.limits.Timeout)
 	defer cancel()
-	request := pipeline.Request{Model: model, Version: version, ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache}
+	request := pipeline.Request{Model: model, Version: version, Tenant: caller.TenantOf(ctx), ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache}
 	if !call.many {
 		if err := call.items[0].err; err != nil {
 			return call.locate(err, 0)

@@ -11,6 +11,7 @@ import (
 
 	"triton-gateway/gateway/jobs"
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/caller"
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/limit"
 )
@@ -127,7 +128,7 @@ func (s *server) getJob(c *gin.Context) error {
 	ctx := c.Request.Context()
 	var j *jobs.Job
 	if wait > 0 {
-		j, err = s.waitFor(ctx, service, c.Param("id"), wait)
+		j, err = s.waitFor(ctx, service, tenantOf(c), c.Param("id"), wait)
 	} else {
 		j, err = service.Get(ctx, tenantOf(c), c.Param("id"))
 	}
@@ -139,16 +140,16 @@ func (s *server) getJob(c *gin.Context) error {
 }
 
 // waitFor gives the job when it is final, or as it is when the time is over or the gateway is to end.
-func (s *server) waitFor(ctx context.Context, service *jobs.Service, id string, wait time.Duration) (*jobs.Job, error) {
+func (s *server) waitFor(ctx context.Context, service *jobs.Service, tenant *string, id string, wait time.Duration) (*jobs.Job, error) {
 	held, release, err := s.jobs.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if _, err = service.Wait(held, anyTenant(), id, wait); err != nil && (ctx.Err() != nil || held.Err() == nil) {
+	if _, err = service.Wait(held, tenant, id, wait); err != nil && (ctx.Err() != nil || held.Err() == nil) {
 		return nil, err
 	}
-	return service.Get(ctx, anyTenant(), id) // with its items, which a wait does not read
+	return service.Get(ctx, tenant, id) // with its items, which a wait does not read
 }
 
 // waitOf reads how long a request waits.
@@ -224,10 +225,14 @@ func (s *server) takesJobs() error {
 	return nil
 }
 
-// tenantOf is whose jobs a caller sees. There is one tenant yet.
-func tenantOf(*gin.Context) *string { return anyTenant() }
-
-func anyTenant() *string { return new(string) }
+// tenantOf is whose jobs a caller sees: those of the own tenant, and on the admin listener all, for which it is nil.
+func tenantOf(c *gin.Context) *string {
+	if stateOf(c).inside {
+		return nil
+	}
+	tenant := caller.TenantOf(c.Request.Context())
+	return &tenant
+}
 
 // workforce is what works on jobs in this process.
 type workforce struct {

@@ -69,14 +69,14 @@ func (s *server) jobEvents(c *gin.Context) error {
 	if !out.send("state", "", s.viewJob(j)) {
 		return nil
 	}
-	if err := s.stream(ctx, out, service, j, from); err != nil && ctx.Err() == nil {
+	if err := s.stream(ctx, out, service, tenantOf(c), j, from); err != nil && ctx.Err() == nil {
 		out.send("error", "", newProblem(err, requestID(c)))
 	}
 	return nil
 }
 
 // stream sends the events until the last one, or until ctx or the client ends.
-func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Service, j *jobs.Job, from int) error {
+func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Service, tenant *string, j *jobs.Job, from int) error {
 	type step struct {
 		jobs.Event
 		err error
@@ -86,7 +86,7 @@ func (s *server) stream(ctx context.Context, out *eventWriter, service *jobs.Ser
 	go func() {
 		defer close(over)
 		defer close(steps)
-		for e, err := range service.Events(ctx, anyTenant(), j.ID, from) {
+		for e, err := range service.Events(ctx, tenant, j.ID, from) {
 			select {
 			case steps <- step{e, err}:
 			case <-ctx.Done():

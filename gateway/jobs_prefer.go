@@ -11,6 +11,11 @@ import (
 
 // inferAsync answers an infer with Prefer: respond-async: as a job, or with wait as infer does, if the job is done in that time.
 func (s *server) inferAsync(c *gin.Context, model, version string, want preference) error {
+	if s.gate != nil {
+		if err := s.gate.may(stateOf(c).who, workers); err != nil {
+			return err
+		}
+	}
 	p := &jobParams{fixed: true}
 	p.Model, p.Version = model, version
 	j, created, err := s.handIn(c, p)
@@ -27,7 +32,7 @@ func (s *server) inferAsync(c *gin.Context, model, version string, want preferen
 		return s.accepted(c, j, created)
 	}
 	id := j.ID
-	if j, err = s.waitFor(c.Request.Context(), s.jobs.service, id, want.wait); err != nil {
+	if j, err = s.waitFor(c.Request.Context(), s.jobs.service, tenantOf(c), id, want.wait); err != nil {
 		return err
 	}
 	c.Header("Location", jobPath(id))

@@ -11,6 +11,7 @@ import (
 
 	"triton-gateway/gateway/jobs"
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/caller"
 	"triton-gateway/internal/fault"
 )
 
@@ -138,7 +139,7 @@ func (s *server) handIn(c *gin.Context, p *jobParams) (j *jobs.Job, created bool
 	if _, err := s.models.Lookup(p.Model); err != nil {
 		return nil, false, err
 	}
-	p.Tenant = *tenantOf(c)
+	p.Tenant = caller.TenantOf(r.Context())
 	if isArchive(r.Header.Get("Content-Type")) {
 		call.opts.fromHeader(r.Header)
 		return s.handInArchive(c.Writer, r, service, call, p)

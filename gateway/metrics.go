@@ -26,6 +26,7 @@ type metrics struct {
 	later    *later
 	cache    *prometheus.CounterVec
 	jobs     *jobCounts
+	refused  *prometheus.CounterVec // callers, by reason
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
 	tracer   *telemetry.Tracer // nil: no spans
@@ -69,7 +70,8 @@ func newMetrics(build buildInfo) *metrics {
 	info.Set(1)
 	m.registry.MustRegister(m.jobs.collectors()...)
 	m.stages = newStageTimes(m.later)
-	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, info,
+	m.refused = newRefused()
+	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, m.refused, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -21,6 +21,7 @@ const headerRequestID = "X-Request-Id"
 // the whole chain costs no allocation of its own. It must not be used after the request.
 type state struct {
 	http.ResponseWriter
+	passport
 	started time.Time
 	id      string
 	route   string // template of the path; "" before a route has been found
@@ -180,6 +181,9 @@ func (s *server) end(st *state, r *http.Request) {
 			st.span.Set(more)
 		}
 	}
+	if st.who != nil {
+		st.span.Set(telemetry.String("enduser.id", st.who.ID), telemetry.String("gateway.tenant", st.who.Tenant))
+	}
 	var err error
 	if st.status >= http.StatusInternalServerError { // a caller's mistake is no error of the server's span
 		if err = st.cause; err == nil {
@@ -207,7 +211,7 @@ func (s *server) finish(st *state, r *http.Request) {
 	if !s.log.Enabled(r.Context(), level) {
 		return
 	}
-	attrs := [9]slog.Attr{
+	attrs := [11]slog.Attr{
 		slog.String("request_id", st.id),
 		slog.String("method", r.Method),
 		slog.String("path", clip(r.URL.Path)),
@@ -221,6 +225,10 @@ func (s *server) finish(st *state, r *http.Request) {
 			attrs[n] = more
 			n++
 		}
+	}
+	if st.who != nil {
+		attrs[n], attrs[n+1] = slog.String("key", st.who.ID), slog.String("tenant", st.who.Tenant)
+		n += 2
 	}
 	record := slog.NewRecord(st.started.Add(took), level, "request", 0) // the place in the code would say nothing
 	record.AddAttrs(attrs[:n]...)

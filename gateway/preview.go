@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/caller"
 	"triton-gateway/internal/fault"
 )
 
@@ -57,7 +58,7 @@ func (s *server) show(c *gin.Context) error {
 	}
 	ctx, stop := context.WithTimeout(r.Context(), s.limits.Timeout)
 	defer stop()
-	p, err := s.preview.Preview(ctx, &pipeline.Request{Model: name, Version: version, ID: requestID(c), Options: call.opts.post, Item: call.items[0].Item})
+	p, err := s.preview.Preview(ctx, &pipeline.Request{Model: name, Version: version, Tenant: caller.TenantOf(ctx), ID: requestID(c), Options: call.opts.post, Item: call.items[0].Item})
 	if err != nil {
 		return call.locate(err, 0)
 	}

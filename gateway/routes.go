@@ -26,6 +26,7 @@ type serverDeps struct {
 	Fetcher fetcher    // nil: no pictures by URL
 	Audit   auditor    // of the zero value: nothing is noted
 	Metrics *metrics
+	Gate    *gate // nil: nobody is asked who they are
 	Limits  httpLimits
 	Build   buildInfo
 	Log     *slog.Logger
@@ -68,6 +69,7 @@ type server struct {
 	fetcher  fetcher // nil: no pictures by URL
 	audit    auditor
 	metrics  *metrics
+	gate     *gate // nil: nobody is asked who they are
 	stats    *stats
 	limits   httpLimits
 	rules    browserRules
@@ -90,6 +92,7 @@ func newServer(d serverDeps) *server {
 		fetcher: d.Fetcher,
 		audit:   d.Audit,
 		metrics: d.Metrics,
+		gate:    d.Gate,
 		stats:   newStats(d.Now()),
 		limits:  d.Limits,
 		rules:   d.Browsers,
@@ -140,6 +143,7 @@ func (s *server) parting(next http.Handler) http.Handler {
 // publicRoutes is the table of the public listener's routes.
 func (s *server) publicRoutes() *gin.Engine {
 	e := s.engine()
+	e.Use(s.guard(false))
 
 	e.POST("/v1/models/:model/infer", s.handle(s.infer))
 	e.GET("/v1/models/:model/infer", s.handle(s.inferRow))
@@ -156,25 +160,27 @@ func (s *server) publicRoutes() *gin.Engine {
 	s.registerModels(api)
 	s.registerRoutes(api)
 	s.registerStats(api)
+	s.registerAdmin(api)
 	document := s.document(api)
 
 	s.mountKServe(e, false)
-	e.DELETE("/v1/cache", s.handle(s.adminOnly))
-	e.POST("/v1/reload", s.handle(s.adminOnly))
 
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Handle(method, "/livez", s.live)
 		e.Handle(method, "/readyz", s.handle(s.ready))
 		e.Handle(method, "/openapi.json", secure, document)
 	}
-	e.GET("/metrics", s.scrape())
+	if s.gate == nil {
+		e.GET("/metrics", s.scrape())
+	}
 	s.registerPages(e)
 	return e
 }
 
-// adminHandler serves the admin listener.
-func (s *server) adminHandler() http.Handler {
+// adminRoutes is the table of the admin listener's routes.
+func (s *server) adminRoutes() *gin.Engine {
 	e := s.engine()
+	e.Use(s.guard(true))
 	s.registerAdmin(s.typedAPI(e))
 	s.registerJobs(e)
 	s.mountKServe(e, true)
@@ -193,6 +199,12 @@ func (s *server) adminHandler() http.Handler {
 	for _, name := range []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"} {
 		e.GET("/debug/pprof/"+name, gin.WrapH(pprof.Handler(name)))
 	}
+	return e
+}
+
+// adminHandler serves the admin listener.
+func (s *server) adminHandler() http.Handler {
+	e := s.adminRoutes()
 	return s.parting(s.chain(s.browsers(e, browserRules{})))
 }
 

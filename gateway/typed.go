@@ -82,20 +82,14 @@ func (s *server) document(api huma.API) gin.HandlerFunc {
 	return func(c *gin.Context) { serveBytes(c, body, "application/json", tag, "no-cache") }
 }
 
-// openAPI writes the document. The admin routes are in it, with the note where they are answered.
+// openAPI writes the document.
 func (s *server) openAPI(api huma.API) ([]byte, error) {
 	doc := api.OpenAPI()
-	s.registerAdmin(huma.NewAPI(huma.Config{OpenAPI: doc, Formats: map[string]huma.Format{typeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}, DefaultFormat: typeJSON}, discard{}))
 	describeByHand(doc)
+	describeAccess(doc)
 	body, err := json.MarshalIndent(doc, "", "  ")
 	return append(body, '\n'), err
 }
-
-// discard is a router that forgets routes: for operations that are documented here and answered elsewhere.
-type discard struct{ http.Handler }
-
-// Handle does nothing.
-func (discard) Handle(*huma.Operation, func(huma.Context)) {}
 
 // pathOf turns gin's template of a path into OpenAPI's.
 func pathOf(template string) string {
