@@ -181,7 +181,7 @@ func TestConfigDocsNameTheSettings(t *testing.T) {
 // flatten collects the paths of all leaves; maps of headers are two of them.
 func flatten(m map[string]any, path string, into map[string]bool) {
 	for name, value := range m {
-		if inner, ok := value.(map[string]any); ok && path+name != "triton.headers" && path+name != "triton.endpoint_headers" && path+name != "telemetry.headers" {
+		if inner, ok := value.(map[string]any); ok && !strings.HasSuffix(name, "headers") {
 			flatten(inner, path+name+".", into)
 			continue
 		}

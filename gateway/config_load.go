@@ -45,6 +45,7 @@ func LoadConfigWith(path string, environ []string, last func(*Config)) (Config, 
 	c.Decoder.fill(defaultDecoder())
 	c.Jobs.fill(defaultJobs())
 	c.Fetch.fill(c.Limits.Body)
+	c.Payloads.fill()
 	return c, c.Validate()
 }
 

@@ -139,6 +139,9 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Build: info, Log: log, Now: time.Now,
 		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
 	})
+	if err = g.keepPayloads(counts); err != nil {
+		return nil, err
+	}
 	if err = g.listenAll(ctx); err != nil {
 		return nil, err
 	}
