@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/edge"
 	"triton-gateway/internal/fault"
 )
 
@@ -15,19 +16,20 @@ const (
 	smallestClass = 12 // buffers of 4 KiB and up, in powers of two
 	classes       = 27 // up to 4 KiB << 26 = 256 GiB, far above any limit
 	firstChunk    = 64 << 10
-	// window bytes have to arrive within windowTime, or the upload is given up: a slow client holds memory that others need.
-	window     = 256 << 10
-	windowTime = 16 * time.Second
+	window        = 256 << 10 // of an upload to the disk
 	// waitForRoom is how long an upload waits for the memory of others before it is refused.
 	waitForRoom = time.Second
 )
 
 // bodyPool reads bodies into buffers that are used again. A buffer goes back when the last holder of its Body lets go.
 type bodyPool struct {
-	limit  int64 // the largest body, in bytes
-	budget byteBudget
-	freed  func([]byte) // for tests: sees a buffer before it is used again; may be nil
-	pools  [classes]sync.Pool
+	limit   int64 // the largest body, in bytes
+	budget  byteBudget
+	rate    edge.Rate     // at which bodies have to come
+	promise *edge.Promise // memory that is lent to bodies that are to come; may be nil
+	cut     *edge.Counts  // may be nil
+	freed   func([]byte)  // for tests: sees a buffer before it is used again; may be nil
+	pools   [classes]sync.Pool
 }
 
 // buffer is one pooled buffer. Its free function is made once, so that lending it again costs nothing.
@@ -83,23 +85,30 @@ func (p *bodyPool) read(w http.ResponseWriter, r *http.Request) (*pipeline.Body,
 		return nil, emptyBody()
 	}
 	size := r.ContentLength
-	if size < 0 {
+	whole := size > 0 && (size <= firstChunk || p.promise.Lend(size))
+	if whole && size > firstChunk {
+		defer p.promise.Back(size)
+	}
+	if !whole {
 		size = min(firstChunk, p.limit)
 	}
 	b, err := p.take(r.Context(), size)
 	if err != nil {
 		return nil, err
 	}
-	in := reader{w: w, r: r}
+	in := p.reader(w, r)
 	defer in.done()
 	n, ended := 0, false
-	if r.ContentLength > 0 {
+	if whole {
 		n, ended, err = in.fill(b.data[:size])
 		if err == nil && ended {
 			err = cutBody()
 		}
 	} else {
 		b, n, err = p.grow(b, &in)
+		if err == nil && r.ContentLength > int64(n) {
+			err = cutBody()
+		}
 	}
 	if err == nil && n == 0 {
 		err = emptyBody()
@@ -112,7 +121,8 @@ func (p *bodyPool) read(w http.ResponseWriter, r *http.Request) (*pipeline.Body,
 	return pipeline.NewBody(b.data[:n:n], b.free), nil
 }
 
-// grow reads a body of unknown length, into ever larger buffers up to the limit. It gives back the buffer that is in use at the end.
+// grow reads a body into ever larger buffers, up to the limit: one of unknown length, or one that is lent nothing for what its header announces. It gives back the
+// buffer that is in use at the end.
 func (p *bodyPool) grow(b *buffer, in *reader) (*buffer, int, error) {
 	n := 0
 	for {
@@ -126,7 +136,11 @@ func (p *bodyPool) grow(b *buffer, in *reader) (*buffer, int, error) {
 		case ended:
 			return b, n, nil
 		}
-		larger, err := p.take(in.r.Context(), min(2*int64(len(b.data)), p.limit+1))
+		size := min(2*int64(len(b.data)), p.limit+1)
+		if announced := in.r.ContentLength; announced > 0 {
+			size = min(2*size, announced+1, p.limit+1)
+		}
+		larger, err := p.take(in.r.Context(), size)
 		if err != nil {
 			return b, n, err
 		}

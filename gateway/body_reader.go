@@ -8,24 +8,31 @@ import (
 	"net/http"
 	"time"
 
+	"triton-gateway/internal/edge"
 	"triton-gateway/internal/fault"
 )
 
-// reader reads a body under a deadline that moves on with every window of bytes.
+// reader reads a body under a deadline that moves on with what comes.
 type reader struct {
-	w http.ResponseWriter
-	r *http.Request
+	w    http.ResponseWriter
+	r    *http.Request
+	pace edge.Pace
+	rate edge.Rate
+	cut  *edge.Counts
+}
+
+func (p *bodyPool) reader(w http.ResponseWriter, r *http.Request) reader {
+	return reader{w: w, r: r, pace: edge.Begin(p.rate, time.Now()), rate: p.rate, cut: p.cut}
 }
 
 // fill reads until dst is full; ended says that the body ended first.
 func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 	control := http.NewResponseController(in.w)
-	for next := 0; n < len(dst); {
-		if n >= next {
+	for n < len(dst) {
+		if in.pace.Moved() {
 			_ = control.SetReadDeadline(in.until()) // writers without deadlines are those of tests
-			next = n + window
 		}
-		m, err := in.r.Body.Read(dst[n:min(len(dst), next)])
+		m, err := in.r.Body.Read(dst[n:])
 		n += m
 		switch {
 		case err == io.EOF:
@@ -33,13 +40,16 @@ func (in *reader) fill(dst []byte) (n int, ended bool, err error) {
 		case err != nil:
 			return n, false, in.explain(err)
 		}
+		if n < len(dst) {
+			in.pace.Took(m, time.Now())
+		}
 	}
 	return n, false, nil
 }
 
-// until is when the next window has to be here: the request's own deadline may come first.
+// until is when the next bytes have to be here: the request's own deadline may come first.
 func (in *reader) until() time.Time {
-	end := time.Now().Add(windowTime)
+	end := in.pace.Until()
 	if own, limited := in.r.Context().Deadline(); limited && own.Before(end) {
 		return own
 	}
@@ -59,7 +69,8 @@ func (in *reader) explain(err error) error {
 		return fault.Ended(context.DeadlineExceeded, "before the body was here")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		in.w.Header().Set("Connection", "close")
-		return fault.New(fault.Timeout, "deadline_exceeded", "the body came too slowly: at least %d KiB are expected every %d seconds", window>>10, windowTime/time.Second).Wrap(err)
+		in.cut.Add(edge.SlowBody)
+		return edge.TooSlow(in.rate).Wrap(err)
 	case in.r.Context().Err() != nil:
 		return in.r.Context().Err()
 	case errors.Is(err, io.ErrUnexpectedEOF):

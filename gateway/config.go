@@ -85,6 +85,10 @@ type Limits struct {
 
 	ModelItems int      `yaml:"model_items" json:"model_items,omitempty" env:"MODEL_ITEMS" jsonschema_description:"Calls of one model at one time, waiting ones included; above it the gateway answers 429 before it reads the body. Default 1024."`
 	ModelBytes ByteSize `yaml:"model_bytes" json:"model_bytes,omitempty" env:"MODEL_BYTES" jsonschema_description:"Largest sum of the request bodies of one model at one time; above it the gateway answers 429 before it reads the body. Default 256MiB."`
+
+	Connections int      `yaml:"connections" json:"connections,omitempty" env:"CONNECTIONS" jsonschema_description:"Most connections at one time, HTTP and gRPC together; the admin listener has as many of its own. Above it an idle connection is closed for a new one, or else the new one. Default 4096; 0: any number."`
+	PerAddress  int      `yaml:"connections_per_address" json:"connections_per_address,omitempty" env:"CONNECTIONS_PER_ADDRESS" jsonschema_description:"Most of them of one client address (of the first 64 bits of an IPv6 address). Behind a proxy, which is one address, 0: any number. Default 1024."`
+	BodyRate    ByteSize `yaml:"body_rate" json:"body_rate,omitempty" env:"BODY_RATE" jsonschema_description:"Bytes a second at which request bodies have to come, after 3 seconds, and answers have to be read; docs/guide/hostile-clients.md. Default 16KiB; 0: any, as long as something comes every 10 seconds."`
 }
 
 // Log steers the log.
@@ -100,7 +104,8 @@ func DefaultConfig() Config {
 		ModelRepository: "./model_repository",
 		Cache:           Cache{Memory: 256 << 20, TTL: time.Hour},
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
-			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20},
+			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20,
+			Connections: 4096, PerAddress: 1024, BodyRate: 16 << 10},
 		Decoder:   defaultDecoder(),
 		Jobs:      defaultJobs(),
 		Payloads:  defaultPayloads(),

@@ -83,7 +83,8 @@ func (c *Config) checkNumbers() (faults []error) {
 	}{{"listen.drain", int64(c.Listen.Drain)}, {"embedded.threads", int64(c.Embedded.Threads)}, {"cache.ttl", int64(c.Cache.TTL)}, {"limits.body", int64(l.Body)},
 		{"limits.bodies", int64(l.Bodies)}, {"limits.pixels", int64(l.Pixels)}, {"limits.side", int64(l.Side)},
 		{"limits.items", int64(l.Items)}, {"limits.timeout", int64(l.Timeout)}, {"limits.workers", int64(l.Workers)},
-		{"limits.queue", int64(l.Queue)}, {"limits.model_items", int64(l.ModelItems)}, {"limits.model_bytes", int64(l.ModelBytes)}} {
+		{"limits.queue", int64(l.Queue)}, {"limits.model_items", int64(l.ModelItems)}, {"limits.model_bytes", int64(l.ModelBytes)},
+		{"limits.connections", int64(l.Connections)}, {"limits.connections_per_address", int64(l.PerAddress)}, {"limits.body_rate", int64(l.BodyRate)}} {
 		if v.value < 0 {
 			faults = append(faults, bad("%s: must not be negative", v.key))
 		}

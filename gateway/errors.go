@@ -71,6 +71,9 @@ func codesOf(f *fault.Error) codes {
 	if f.Kind == fault.Invalid && (f.Code == "invalid_image" || f.Code == "invalid_row" || f.Code == "no_preview" || f.Code == "url_not_fetched") {
 		c.rest = http.StatusUnprocessableEntity
 	}
+	if f.Code == "body_too_slow" { // the client's time was over, not the gateway's
+		c.rest, c.kserve = http.StatusRequestTimeout, http.StatusRequestTimeout
+	}
 	if f.Code == "job_store_full" {
 		c.rest = http.StatusInsufficientStorage
 	}

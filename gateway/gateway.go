@@ -20,6 +20,7 @@ import (
 	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/gateway/telemetry"
+	"triton-gateway/internal/edge"
 	"triton-gateway/internal/limit"
 	"triton-gateway/internal/servercert"
 	"triton-gateway/preprocess"
@@ -37,6 +38,7 @@ type Gateway struct {
 	catalog *catalog.Catalog
 	server  *server
 	force   workforce
+	doors   *doors
 	kserve  *kserve.Server
 	public  listener
 	admin   listener     // without a net.Listener where there is none
@@ -61,7 +63,7 @@ const (
 
 // New builds every part in the order in which they lean on each other, and listens. On an error, what was built is closed.
 func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gateway, err error) {
-	g := &Gateway{config: c, log: log}
+	g := &Gateway{config: c, log: log, doors: newDoors(&c.Limits)}
 	defer func() {
 		if err != nil {
 			_ = g.Close()
@@ -111,18 +113,22 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		decoders: cpu,
 	}
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
-	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads))
+	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads), readings(g.doors.readings))
+	promise := edge.NewPromise(int64(c.Limits.Bodies) / 2)
 	door, err := g.openAuth(ctx, counts)
 	if err != nil {
 		return nil, err
 	}
 	g.kserve = kserve.New(kserve.Deps{
 		Gate:   door.forKServe(),
-		Runner: withBudget{work, bodies}, Models: g.catalog, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
+		Runner: work, Models: g.catalog, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
 		Trace:   counts.trace,
 		Audit:   noted,
+		Bytes:   func(ctx context.Context, n int64) (func(), error) { return takeBytes(ctx, bodies, n) },
+		Promise: promise, Cut: &g.doors.counts,
 		Version: build.Version, Log: log,
-		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs},
+		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs,
+			Rate: edge.Rate(c.Limits.BodyRate), Coming: int64(c.Limits.Bodies)},
 	})
 	service, refused, err := g.openJobs(ctx, work.Pipeline, counts)
 	if err != nil {
@@ -137,7 +143,8 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		Gate:   door,
 		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check),
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Build: info, Log: log, Now: time.Now,
-		Limits: httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout},
+		Limits:  httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout, Rate: edge.Rate(c.Limits.BodyRate)},
+		Promise: promise, Cut: &g.doors.counts,
 	})
 	if err = g.keepPayloads(counts); err != nil {
 		return nil, err

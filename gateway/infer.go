@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
-	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -38,27 +37,13 @@ func (s *server) infer(c *gin.Context) error {
 			return s.inferAsync(c, model, version, want)
 		}
 	}
-	release, err := s.admit(r, model, version)
+	call, release, err := s.receive(c.Writer, r, model, version)
 	if err != nil {
 		return err
 	}
 	defer release()
-	call, err := s.readCall(c.Writer, r)
-	if err != nil {
-		return err
-	}
 	defer call.release()
 	return s.answer(c, call, model, version)
-}
-
-// admit asks for a place, before the body is read. What is larger than any body may be is refused by who would read it.
-func (s *server) admit(r *http.Request, model, version string) (release func(), err error) {
-	if m, err := s.models.Lookup(model); err == nil && m.Spec != nil && m.Spec.Preprocess != nil {
-		if err := s.runner.Decodable(); err != nil {
-			return nil, err
-		}
-	}
-	return s.runner.Admit(r.Context(), model, version, min(r.ContentLength, s.limits.Body))
 }
 
 // inferRow answers GET .../infer: one row in the query.
@@ -81,7 +66,7 @@ func (s *server) inferRow(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.admit(r, name, version)
+	release, err := s.admit(r, name, version, 0)
 	if err != nil {
 		return err
 	}

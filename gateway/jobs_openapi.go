@@ -24,7 +24,7 @@ func describeJobs(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSchem
 	one := schema(JobView{})
 	replayed := &huma.Response{Description: "The job that this Idempotency-Key names; it has ended already", Content: jsonMedia(one), Headers: submitHeaders()}
 	submit.Responses = map[string]*huma.Response{"202": {Description: "The job is stored", Content: jsonMedia(one), Headers: submitHeaders()}, "200": replayed}
-	add(doc, submit, problemSchema, 400, 404, 409, 413, 415, 422, 429, 499, 503, 504, 507)
+	add(doc, submit, problemSchema, 400, 404, 408, 409, 413, 415, 422, 429, 499, 503, 504, 507)
 
 	add(doc, &huma.Operation{
 		OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Tags: []string{"jobs"}, Summary: "Jobs, the newest first",

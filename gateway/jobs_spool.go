@@ -28,7 +28,8 @@ func (s *spooled) close() {
 // spoolBody reads a body into a file. The caller closes it.
 //
 // Errors: TooLarge body_too_large or job_store_full (507), Busy queue_full while others fill the room, and those of a body that does not arrive.
-func (j *jobSide) spoolBody(w http.ResponseWriter, r *http.Request) (_ *spooled, err error) {
+func (j *jobSide) spoolBody(in reader) (_ *spooled, err error) {
+	r := in.r
 	size := r.ContentLength
 	switch {
 	case size > j.bytes:
@@ -54,7 +55,6 @@ func (j *jobSide) spoolBody(w http.ResponseWriter, r *http.Request) (_ *spooled,
 			s.close()
 		}
 	}()
-	in := reader{w: w, r: r}
 	defer in.done()
 	for buffer, ended := make([]byte, window), false; !ended; {
 		n := 0
@@ -115,7 +115,7 @@ func (s *server) handInArchive(w http.ResponseWriter, r *http.Request, service *
 	if err := uncoded(r.Header); err != nil {
 		return nil, false, err
 	}
-	body, err := s.jobs.spoolBody(w, r)
+	body, err := s.jobs.spoolBody(s.bodies.reader(w, r))
 	if err != nil {
 		return nil, false, err
 	}

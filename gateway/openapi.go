@@ -78,7 +78,7 @@ func describeByHand(doc *huma.OpenAPI) {
 	problemSchema := schema(problem{})
 
 	for _, path := range []string{"/v1/models/{model}/infer", "/v1/models/{model}/versions/{version}/infer"} {
-		add(doc, inferByPost(path, schema), problemSchema, 400, 404, 405, 413, 415, 422, 429, 499, 502, 503, 504)
+		add(doc, inferByPost(path, schema), problemSchema, 400, 404, 405, 408, 413, 415, 422, 429, 499, 502, 503, 504)
 		add(doc, inferByGet(path, schema), problemSchema, 400, 404, 405, 422, 429, 499, 502, 503, 504)
 	}
 	add(doc, &huma.Operation{
@@ -101,7 +101,7 @@ func describeByHand(doc *huma.OpenAPI) {
 	explain.Parameters[0] = inPath("name", "Name of the route")
 	explain.Responses = map[string]*huma.Response{"200": {Description: "The target", Content: map[string]*huma.MediaType{typeJSON: {Schema: schema(explainView{})}}}}
 	explain.RequestBody.Required = false
-	add(doc, explain, problemSchema, 400, 404, 413, 415, 429, 503)
+	add(doc, explain, problemSchema, 400, 404, 408, 413, 415, 429, 503)
 	describePreview(doc, schema, problemSchema)
 	describeJobs(doc, schema, problemSchema)
 	health(doc, schema, problemSchema)

@@ -94,6 +94,8 @@ func problemWords(status int) (code, detail string, retryable bool) {
 		return "model_not_found", "no model \"shape\"; did you mean shapes?", false
 	case 405:
 		return "method_not_allowed", "PUT is not served at this path; allowed: POST", false
+	case 408:
+		return "body_too_slow", "the body came too slowly: it has to begin within 3 seconds and to come at 16384 bytes a second (limits.body_rate), with no rest above 10 seconds", true
 	case 413:
 		return "image_too_large", "the picture has 40000x40000 pixels; at most 50000000 are taken (limits.pixels)", false
 	case 415:

@@ -40,15 +40,11 @@ func (s *server) show(c *gin.Context) error {
 	if model.Spec.Preprocess == nil {
 		return fault.New(fault.Invalid, "no_preview", "model %q (%s) takes no picture, so there is none to show of what it sees", name, model.Spec.Task).At("path.model", "takes no picture")
 	}
-	release, err := s.admit(r, name, version)
+	call, release, err := s.receive(c.Writer, r, name, version)
 	if err != nil {
 		return err
 	}
 	defer release()
-	call, err := s.readCall(c.Writer, r)
-	if err != nil {
-		return err
-	}
 	defer call.release()
 	if len(call.items) > 1 {
 		return fault.New(fault.Invalid, "invalid_request", "a preview is of one picture, and the body holds %d; send one at a time", len(call.items)).At("body", "several items")
@@ -107,6 +103,6 @@ func describePreview(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSc
 			},
 			Content: map[string]*huma.MediaType{typePNG: octets()},
 		}}
-		add(doc, op, problemSchema, 400, 404, 405, 413, 415, 422, 429, 499, 503, 504)
+		add(doc, op, problemSchema, 400, 404, 405, 408, 413, 415, 422, 429, 499, 503, 504)
 	}
 }

@@ -8,6 +8,9 @@ import (
 // refuseNew makes the kernel drop the first packet of every new connection to l. Connections that exist, and those whose first packet has
 // come, go on. A client tries again after a second and finds the listener closed, or another one in its place.
 func refuseNew(l net.Listener) error {
+	if behind, ok := l.(interface{ Unwrap() net.Listener }); ok {
+		l = behind.Unwrap()
+	}
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
 		return net.ErrClosed

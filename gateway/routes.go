@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"triton-gateway/internal/edge"
 	"triton-gateway/internal/fault"
 )
 
@@ -22,9 +23,11 @@ type serverDeps struct {
 	Admin   administrator
 	KServe  protocol
 	Jobs    *jobSide
-	Bytes   byteBudget // of all bodies in memory at the same time
-	Fetcher fetcher    // nil: no pictures by URL
-	Audit   auditor    // of the zero value: nothing is noted
+	Bytes   byteBudget    // of all bodies in memory at the same time
+	Promise *edge.Promise // what is lent of it to bodies that are to come; nil: any
+	Cut     *edge.Counts  // clients that were cut off; may be nil
+	Fetcher fetcher       // nil: no pictures by URL
+	Audit   auditor       // of the zero value: nothing is noted
 	Metrics *metrics
 	Gate    *gate // nil: nobody is asked who they are
 	Limits  httpLimits
@@ -40,6 +43,7 @@ type httpLimits struct {
 	Body    int64         // bytes
 	Items   int           // pictures or rows
 	Timeout time.Duration // from the end of the body to the answer
+	Rate    edge.Rate     // at which bodies have to come
 }
 
 // buildInfo says what is running.
@@ -66,6 +70,7 @@ type server struct {
 	kserve   protocol
 	jobs     *jobSide
 	bodies   *bodyPool
+	places   edge.Places
 	fetcher  fetcher // nil: no pictures by URL
 	audit    auditor
 	metrics  *metrics
@@ -88,7 +93,7 @@ func newServer(d serverDeps) *server {
 		admin:   d.Admin,
 		kserve:  d.KServe,
 		jobs:    d.Jobs,
-		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes},
+		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes, rate: d.Limits.Rate, promise: d.Promise, cut: d.Cut},
 		fetcher: d.Fetcher,
 		audit:   d.Audit,
 		metrics: d.Metrics,

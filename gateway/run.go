@@ -64,10 +64,12 @@ func (g *Gateway) listenHTTP(ctx context.Context, setting, address string, h htt
 	if err != nil {
 		return listener{}, err
 	}
-	return listener{l, &http.Server{
+	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
-	}}, nil
+	}
+	guard(s, g.doors.of(setting))
+	return listener{l, s}, nil
 }
 
 func (g *Gateway) listen(ctx context.Context, setting, address string) (net.Listener, error) {
@@ -78,7 +80,7 @@ func (g *Gateway) listen(ctx context.Context, setting, address string) (net.List
 		return nil, fmt.Errorf("%s: %w; another program may be listening there: choose another address", setting, err)
 	}
 	g.onClose(func() error { _ = l.Close(); return nil }) // Serve may have closed it
-	return l, nil
+	return g.doors.of(setting).Behind(l), nil
 }
 
 // Addr is the public listener's address: host:port. A process that only works on jobs has none, and gives the admin listener's.

@@ -13,6 +13,7 @@ import (
 	healthgrpc "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
+	"triton-gateway/internal/edge"
 	"triton-gateway/internal/h2"
 	"triton-gateway/tritonpb"
 )
@@ -20,6 +21,8 @@ import (
 const (
 	// quietPings lets clients ask as often as every ten seconds whether a connection still lives, also while no call is under way: Triton's default.
 	quietPings = 10 * time.Second
+	// quietFor is how long a connection without calls is kept; its client is told to go, and comes again when it has one.
+	quietFor = 10 * time.Minute
 	// connectWithin is how long a new connection may take to speak HTTP/2.
 	connectWithin = 10 * time.Second
 	maxHeaderList = 64 << 10 // bytes of a call's metadata
@@ -52,6 +55,7 @@ func (s *Server) ServeGRPC(l net.Listener, admin bool) error {
 		Streams: s.Limits.Streams, MaxMessage: f.limit, MaxHeaders: maxHeaderList,
 		CallWindow: callWindow, ConnWindow: connWindow,
 		Hello: connectWithin, Pings: quietPings,
+		Rate: max(s.Limits.Rate, 1), Stall: edge.Slack, Idle: quietFor, Memory: s.Limits.Coming, Cut: s.Cut.Add,
 		Admit:  f.enter,
 		Early:  f.early,
 		Glance: f.glance,

@@ -115,17 +115,11 @@ func (s *callStream) unpack(b *buffer) (*buffer, error) {
 	if err != nil {
 		return nil, status.Errorf(codes.Internal, "grpc: failed to decompress the received message: %v", err)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, int64(s.limit)+1))
+	out, err := s.inflate(r, len(b.data))
 	if c, ok := r.(io.Closer); ok {
 		_ = c.Close() // gives it back for another message
 	}
-	switch {
-	case err != nil:
-		return nil, status.Errorf(codes.Internal, "grpc: failed to decompress the received message: %v", err)
-	case len(data) > s.limit:
-		return nil, status.Errorf(codes.ResourceExhausted, "grpc: received message after decompression larger than max %d", s.limit)
-	}
-	return loose(data), nil
+	return out, err
 }
 
 // SendMsg writes a message.

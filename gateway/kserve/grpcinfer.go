@@ -56,7 +56,7 @@ func (c *calls) inferOne(ctx context.Context, m *inferMessage, receive func(any)
 	return &inferAnswer{model: m.model, id: m.id, Response: passed.Response}, nil
 }
 
-// admit asks whether a request may come in.
+// admit asks whether a request may come in, and takes its memory.
 func (s *Server) admit(ctx context.Context, r *backend.Request) (release func(), err error) {
 	t, err := s.target(r.Model)
 	if err != nil {
@@ -66,5 +66,14 @@ func (s *Server) admit(ctx context.Context, r *backend.Request) (release func(),
 	for i := range r.Inputs {
 		size += int64(len(r.Inputs[i].Data))
 	}
-	return s.Runner.Admit(ctx, t.Name, r.Version, size)
+	leave, err := s.Runner.Admit(ctx, t.Name, r.Version, size)
+	if err != nil {
+		return nil, err
+	}
+	free, err := s.Bytes(ctx, size)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return func() { free(); leave() }, nil
 }

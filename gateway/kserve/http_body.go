@@ -8,20 +8,16 @@ import (
 	"net/http"
 	"time"
 
+	"triton-gateway/internal/edge"
 	"triton-gateway/internal/fault"
 )
 
-const (
-	// bodyWindow bytes have to arrive within bodyTime, or the upload is given up: a slow caller holds memory that others need.
-	bodyWindow = 256 << 10
-	bodyTime   = 16 * time.Second
-	firstChunk = 64 << 10 // of a body whose size is not known
-)
+const firstChunk = 64 << 10 // of a body whose size is not known
 
 // body reads a request's body into one buffer of a lease, after rawRoom bytes of room. The caller releases the lease.
 //
-// Errors: TooLarge body_too_large, by Content-Length before anything is read; Unsupported for another Content-Encoding; Timeout; Invalid for a
-// body that is cut or does not inflate; or ctx's own.
+// Errors: TooLarge body_too_large, by Content-Length before anything is read; Unsupported for another Content-Encoding; Timeout; Busy where there is no
+// memory; Invalid for a body that is cut or does not inflate; or ctx's own.
 func (h *httpSide) body(ctx context.Context, w http.ResponseWriter, r *http.Request) (l *lease, room []byte, err error) {
 	compressed, err := bodyEncoding(r.Header)
 	if err != nil {
@@ -31,14 +27,24 @@ func (h *httpSide) body(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if r.ContentLength > h.Limits.Message {
 		return nil, nil, h.tooLarge()
 	}
-	in := &bodyReader{ctx: ctx, w: w, r: r}
+	in := &bodyReader{ctx: ctx, w: w, r: r, rate: h.Limits.Rate, pace: edge.Begin(h.Limits.Rate, time.Now()), cut: h.Cut}
 	defer in.done()
 	l = newLease(&h.buffers)
-	if compressed == "" && r.ContentLength >= 0 {
-		room = l.add(rawRoom + r.ContentLength)
-		_, err = io.ReadFull(in, room[rawRoom:])
+	size := r.ContentLength
+	lent := compressed == "" && size > firstChunk && h.Promise.Lend(size)
+	if lent {
+		defer h.Promise.Back(size)
+	}
+	if compressed == "" && size >= 0 && (lent || size <= firstChunk) {
+		if err = h.pay(ctx, l, size); err == nil {
+			room = l.add(rawRoom + size)
+			_, err = io.ReadFull(in, room[rawRoom:])
+		}
 	} else {
-		room, err = h.grow(l, in, compressed)
+		room, err = h.grow(ctx, l, in, compressed)
+		if err == nil && compressed == "" && size > int64(len(room)-rawRoom) {
+			err = io.ErrUnexpectedEOF
+		}
 	}
 	if err != nil {
 		l.Release()
@@ -47,8 +53,20 @@ func (h *httpSide) body(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return l, room, nil
 }
 
-// grow reads a body whose size is not known, into ever larger buffers up to the limit.
-func (h *httpSide) grow(l *lease, in io.Reader, compressed string) ([]byte, error) {
+// pay takes n bytes of the memory of all bodies, until the lease ends.
+func (h *httpSide) pay(ctx context.Context, l *lease, n int64) error {
+	release, err := h.Bytes(ctx, n)
+	if err == nil {
+		l.paid = append(l.paid, release)
+	}
+	return err
+}
+
+// grow reads a body into ever larger buffers, up to the limit: one whose size is not known, or one that is lent nothing for what its header announces.
+func (h *httpSide) grow(ctx context.Context, l *lease, in io.Reader, compressed string) ([]byte, error) {
+	if err := h.pay(ctx, l, min(firstChunk, h.Limits.Message)); err != nil {
+		return nil, err
+	}
 	if compressed != "" {
 		f := h.inflaters.get(in, h.Limits.Message)
 		defer h.inflaters.put(f)
@@ -60,6 +78,9 @@ func (h *httpSide) grow(l *lease, in io.Reader, compressed string) ([]byte, erro
 			return nil, h.tooLarge()
 		}
 		if n == len(room) {
+			if err := h.pay(ctx, l, int64(n)); err != nil {
+				return nil, err
+			}
 			room = l.swap(2*int64(n), room)
 		}
 		m, err := in.Read(room[n:])
@@ -77,27 +98,29 @@ func (h *httpSide) tooLarge() error {
 	return fault.New(fault.TooLarge, "body_too_large", "the body is larger than %d bytes; send less, or raise limits.body", h.Limits.Message).At("body", "too large")
 }
 
-// bodyReader reads a body under a deadline that moves on with every window of bytes, and never beyond ctx's own.
+// bodyReader reads a body under a deadline that moves on with what comes, and never beyond ctx's own.
 type bodyReader struct {
 	ctx  context.Context
 	w    http.ResponseWriter
 	r    *http.Request
-	n    int64
-	next int64 // where the deadline moves
+	rate edge.Rate
+	pace edge.Pace
+	cut  *edge.Counts
 }
 
-// Read reads at most up to the next window.
+// Read reads what is there.
 func (b *bodyReader) Read(dst []byte) (int, error) {
-	if b.n >= b.next {
-		until := time.Now().Add(bodyTime)
+	if b.pace.Moved() {
+		until := b.pace.Until()
 		if d, ok := b.ctx.Deadline(); ok && d.Before(until) {
 			until = d
 		}
 		_ = http.NewResponseController(b.w).SetReadDeadline(until) // writers without deadlines are those of tests
-		b.next += bodyWindow
 	}
-	n, err := b.r.Body.Read(dst[:min(int64(len(dst)), b.next-b.n)])
-	b.n += int64(n)
+	n, err := b.r.Body.Read(dst)
+	if err == nil && n < len(dst) {
+		b.pace.Took(n, time.Now())
+	}
 	return n, err
 }
 
@@ -113,8 +136,11 @@ func (b *bodyReader) explain(err error) error {
 		return err
 	case errors.As(err, &timeout) && timeout.Timeout():
 		b.w.Header().Set("Connection", "close") // what is left of the body cannot be told from the next request
-		return fault.New(fault.Timeout, "deadline_exceeded", "the body came too slowly: at least %d KiB are expected every %d seconds, and all of it before the request's time is over",
-			bodyWindow>>10, bodyTime/time.Second).Wrap(err)
+		if d, ok := b.ctx.Deadline(); ok && !time.Now().Before(d) {
+			return fault.New(fault.Timeout, "deadline_exceeded", "the request's time was over before its body was here").Wrap(err)
+		}
+		b.cut.Add(edge.SlowBody)
+		return edge.TooSlow(b.rate).Wrap(err)
 	case b.ctx.Err() != nil:
 		return b.ctx.Err()
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

@@ -13,6 +13,7 @@ type lease struct {
 	refs  atomic.Int32
 	held  []*buffer // changed by the request's own goroutine alone, before the lease is shared
 	first [2]*buffer
+	paid  []func() // release what was taken of the memory of all bodies
 }
 
 var _ backend.Memory = (*lease)(nil)
@@ -61,4 +62,7 @@ func (l *lease) Release() {
 		b.Release()
 	}
 	l.held = nil
+	for _, release := range l.paid {
+		release()
+	}
 }

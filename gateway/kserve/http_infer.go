@@ -22,17 +22,13 @@ func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
 	if t.config.Decoupled {
 		return fault.New(fault.Unsupported, "unsupported_model", "HTTP end point doesn't support models with decoupled transaction policy; call the model over gRPC, with ModelStreamInfer")
 	}
-	release, err := h.Runner.Admit(ctx, t.Name, c.version, c.r.ContentLength)
+	memory, room, release, err := h.receive(ctx, c, t.Name)
 	if err != nil {
 		return err
 	}
 	defer release()
-	memory, room, err := h.body(ctx, c.ResponseWriter, c.r)
-	if err != nil {
-		return err
-	}
-	c.early = false
 	defer memory.Release()
+	c.early = false
 	q, request, err := h.read(c, &t, memory, room)
 	if err != nil {
 		return err
@@ -42,6 +38,21 @@ func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
 		return err
 	}
 	return h.answer(c, q, passed)
+}
+
+// receive asks for a place, and reads the body; a client that sends slowly keeps no place meanwhile. On success the caller releases both.
+func (h *httpSide) receive(ctx context.Context, c *httpCall, model string) (memory *lease, room []byte, release func(), err error) {
+	release, err = h.places.Receive(c.r.ContentLength,
+		func(bytes int64) (func(), error) { return h.Runner.Admit(ctx, model, c.version, bytes) },
+		func() (int64, error) {
+			var err error
+			memory, room, err = h.body(ctx, c.ResponseWriter, c.r)
+			return int64(len(room) - rawRoom), err
+		})
+	if err != nil && memory != nil {
+		memory.Release()
+	}
+	return memory, room, release, err
 }
 
 // read makes the request that a body holds.

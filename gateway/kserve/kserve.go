@@ -28,6 +28,7 @@ import (
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/internal/edge"
 )
 
 // Runner is what is asked of the pipeline.
@@ -38,7 +39,7 @@ type Runner interface {
 	Stream(ctx context.Context, r *backend.Request, emit func(*backend.Response) error) error
 	// Run answers one picture.
 	Run(ctx context.Context, r *pipeline.Request) (*pipeline.Answer, error)
-	// Admit asks whether a call may come in, before its body is read.
+	// Admit asks whether a call may come in; body is as much of it as counts. Memory is asked for apart.
 	Admit(ctx context.Context, model, version string, body int64) (release func(), err error)
 }
 
@@ -70,8 +71,14 @@ type Deps struct {
 	// calls over HTTP have a span by the time they come here. May be nil.
 	Trace func(ctx context.Context, method string, header func(key string) string) (under context.Context, end func(code Code, text string))
 	// Audit notes what operators do; nil: nobody does.
-	Audit   Auditor
-	Gate    Gate   // nil: everybody may do everything that the listener has
+	Audit Auditor
+	Gate  Gate // nil: everybody may do everything that the listener has
+	// Bytes takes memory for bodies out of what all of them have. nil: there is enough.
+	Bytes func(ctx context.Context, n int64) (release func(), err error)
+	// Promise is what is lent of it to bodies that are to come. nil: any.
+	Promise *edge.Promise
+	// Cut counts clients that were cut off. May be nil.
+	Cut     *edge.Counts
 	Version string // of the gateway
 	Log     *slog.Logger
 	Limits  Limits
@@ -91,6 +98,8 @@ type Limits struct {
 	Timeout time.Duration // the longest that a call may take, and what it may take where the caller does not say
 	Streams uint32        // streams and unary calls at a time on one HTTP/2 connection
 	Inputs  int           // inputs of one request, and outputs asked for; 0 is 64
+	Rate    edge.Rate     // at which bodies and messages have to come, and answers to be taken
+	Coming  int64         // bytes of all gRPC messages that are coming at one time; 0: any number
 }
 
 const defaultInputs = 64
@@ -101,6 +110,7 @@ type Server struct {
 	images  images
 	servers servers // of gRPC
 	buffers buffers // of requests
+	places  edge.Places
 }
 
 // New makes a server.
@@ -110,6 +120,9 @@ func New(d Deps) *Server {
 	}
 	if d.Log == nil {
 		d.Log = slog.Default()
+	}
+	if d.Bytes == nil {
+		d.Bytes = func(context.Context, int64) (func(), error) { return func() {}, nil }
 	}
 	s := &Server{Deps: d}
 	s.servers.draining = make(chan struct{})

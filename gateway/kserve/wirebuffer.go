@@ -50,13 +50,6 @@ func (p *buffers) get(n int) *buffer {
 	return b
 }
 
-// loose is a buffer over memory that is no pool's.
-func loose(data []byte) *buffer {
-	b := &buffer{data: data, home: &buffers{}, class: largestClass + 1}
-	b.refs.Store(1)
-	return b
-}
-
 // Bytes is what is in it.
 func (b *buffer) Bytes() []byte { return b.data }
 

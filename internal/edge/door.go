@@ -49,6 +49,9 @@ type listener struct {
 	door *Door
 }
 
+// Unwrap gives the listener below.
+func (l *listener) Unwrap() net.Listener { return l.Listener }
+
 // Accept waits for a connection that is let in.
 func (l *listener) Accept() (net.Conn, error) {
 	for {

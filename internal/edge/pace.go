@@ -1,6 +1,10 @@
 package edge
 
-import "time"
+import (
+	"time"
+
+	"triton-gateway/internal/fault"
+)
 
 // Rate is the least that has to pass, in bytes a second. 0: only standing still is too slow.
 type Rate int64
@@ -52,6 +56,15 @@ func (p *Pace) Late(now time.Time) bool { return now.After(p.until) }
 
 // Until is when the next byte has to have passed.
 func (p *Pace) Until() time.Time { return p.until }
+
+// TooSlow is what the client of a body is told that came too slowly.
+func TooSlow(r Rate) *fault.Error {
+	if r <= 0 {
+		return fault.New(fault.Timeout, "body_too_slow", "nothing of the body came for %d seconds; send it again, without a rest", Slack/time.Second).At("body", "too slow")
+	}
+	return fault.New(fault.Timeout, "body_too_slow", "the body came too slowly: it has to begin within %d seconds and to come at %d bytes a second (limits.body_rate), with no rest above %d seconds",
+		Grace/time.Second, r, Slack/time.Second).At("body", "too slow")
+}
 
 // Moved says whether the deadline is worth setting anew since Moved last said so, which it does the first time.
 func (p *Pace) Moved() bool {
