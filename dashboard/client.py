@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import ssl
 import time
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -80,16 +81,20 @@ def segment(name: str) -> str:
 
 
 class Gateway:
-    """The calls. url has no slash at its end; token may be empty. Every method raises Failure and nothing else."""
+    """The calls. url has no slash at its end; token may be empty; ca is a file with the authorities of an https gateway, "" the usual ones. Every method raises
+    Failure and nothing else."""
 
-    def __init__(self, url: str, token: str = "", transport: httpx.BaseTransport | None = None):
+    def __init__(self, url: str, token: str = "", transport: httpx.BaseTransport | None = None, ca: str = ""):
         self.url = url.rstrip("/")
         headers = {"Accept": "application/json", "User-Agent": "triton-gateway-dashboard"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
             # trust_env=False: a proxy of the environment is not asked, and no other credentials are looked up.
-            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, transport=transport, trust_env=False)
+            verify = ssl.create_default_context(cafile=ca) if ca else True
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, transport=transport, trust_env=False, verify=verify)
+        except OSError as e:  # of the file, ssl.SSLError among them
+            self._http, self._odd = None, f"GATEWAY_CA is {ca!r}, which holds no certificates: {e}"
         except (httpx.InvalidURL, ValueError) as e:
             self._http, self._odd = None, f"GATEWAY_URL is {url!r}, which is no address: {e}"
 

@@ -82,7 +82,7 @@ def calls(runs: list[Run]) -> Iterator[dict]:
 
 def main() -> None:
     """Some rounds of the experiment, and their medians."""
-    gateway = Gateway(os.environ.get("GATEWAY_URL") or "http://localhost:8080", os.environ.get("GATEWAY_TOKEN", ""))
+    gateway = Gateway(os.environ.get("GATEWAY_URL") or "http://localhost:8080", os.environ.get("GATEWAY_TOKEN", ""), ca=os.environ.get("GATEWAY_CA", ""))
     picture = gateway.sample(MODEL, gateway.model(MODEL)["samples"][1])
     rounds = []
     for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):

@@ -22,7 +22,7 @@ def address() -> tuple[str, str]:
 
 @st.cache_resource
 def _gateway(url: str, token: str) -> Gateway:
-    return Gateway(url, token)
+    return Gateway(url, token, ca=os.environ.get("GATEWAY_CA", ""))
 
 
 def gateway() -> Gateway:

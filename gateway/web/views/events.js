@@ -1,4 +1,4 @@
-// Server-sent events by fetch: an EventSource cannot send a key. https://html.spec.whatwg.org/multipage/server-sent-events.html
+// Server-sent events by fetch: an EventSource cannot send a key. The format is that of HTML's chapter on them.
 
 /** Cuts text that comes in pieces into lines, which end in CR, LF or both. feed gives those that are whole. */
 class Lines {
