@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"internal/tritontest":          {"tritonpb", "tensor", "internal/..."},
 	"internal/load":                {"tritonpb", "tensor", "internal/..."},
 	"internal/...":                 {"internal/..."},
+	"bench/soak":                   {"bench/chaos", "internal/..."},
 	"bench/...":                    {"gateway/...", "preprocess/...", "tensor", "tritonpb", "internal/..."},
 	"e2e/...":                      {"internal/..."},
 	"docs":                         {"internal/..."},

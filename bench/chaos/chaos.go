@@ -67,12 +67,12 @@ func (p Plan) Run(ctx context.Context, r *Rig, c Cell) (*Row, error) {
 			return nil, err
 		}
 	}
-	t, err := newTraffic(r)
+	t, err := NewTraffic(r)
 	if err != nil {
 		return nil, err
 	}
-	defer t.close()
-	stop := t.start(ctx, p.Rate)
+	defer t.Close()
+	stop := t.Start(ctx, p.Rate)
 	sleep(ctx, p.Before)
 	broken := t.now()
 	mend, err := c.breaks(r)
@@ -87,8 +87,8 @@ func (p Plan) Run(ctx context.Context, r *Rig, c Cell) (*Row, error) {
 	mended := t.now()
 	calm := t.awaitCalm(ctx, broken, mended, p)
 	stop()
-	row := &Row{Cell: c, samples: t.seen(), broken: broken, mended: mended, Calm: calm}
-	row.Jobs = t.settle(ctx, p.Bound)
+	row := &Row{Cell: c, samples: t.Seen(), broken: broken, mended: mended, Calm: calm}
+	row.Jobs = t.Settle(ctx, p.Bound)
 	return row, nil
 }
 

@@ -2,8 +2,13 @@ package chaos
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
+
+	"triton-gateway/internal/load"
 )
 
 const (
@@ -31,7 +36,7 @@ func Cells() []Cell {
 		{Part: "disk", Kind: "hang", Does: "frozen: no write ends", breaks: onDisk(func(r *Rig) (func() error, error) { return r.disk.freeze() })},
 		{Part: "disk", Kind: "slow", Does: "20 writes a second", breaks: onDisk(func(r *Rig) (func() error, error) { return r.disk.throttle(slowDisk) })},
 		{Part: "disk", Kind: "garbage", Does: "every page of the jobs' database overwritten with random bytes; those not written anew are put back", readies: (*Rig).settled,
-			breaks: onDisk(func(r *Rig) (func() error, error) { return r.disk.scribble("jobs.db", r.still) })},
+			breaks: onDisk((*Rig).scribble)},
 		{Part: "dns", Kind: "kill", Does: "the server's port is closed", breaks: nameless(gone)},
 		{Part: "dns", Kind: "hang", Does: "no question is answered", breaks: nameless(silent)},
 		{Part: "dns", Kind: "slow", Does: "each answer takes 2 s", breaks: nameless(tardy)},
@@ -73,21 +78,35 @@ func onDisk(breaks func(*Rig) (func() error, error)) func(*Rig) (func() error, e
 	}
 }
 
-// settled has the gateway write jobs and end, so that they are in the database and not in its log, and start again with nothing of it in memory.
+// settled has the gateway work on jobs and end, so that they are in the database and not in its log, and start again with nothing of them in memory.
 func (r *Rig) settled() error {
 	if r.disk == nil {
 		return r.plain
 	}
-	t, err := newTraffic(r)
+	t, err := NewTraffic(r)
 	if err != nil {
 		return err
 	}
-	defer t.close()
-	for n := range 100 {
-		t.jobs.handIn(context.Background(), t.pictures[n%len(t.pictures)], t.run+string(rune('a'+n)))
+	defer t.Close()
+	const oldJobs = 200
+	load.Closed(context.Background(), 8, oldJobs, 0, func(ctx context.Context, n int) (load.Verdict, string) {
+		t.jobs.handIn(ctx, t.pictures[n%len(t.pictures)], fmt.Sprint(t.run, "-", n))
+		return load.Answered, ""
+	})
+	r.old = slices.Clone(t.jobs.open)
+	if j := t.Settle(context.Background(), time.Minute); j.Right < oldJobs {
+		return fmt.Errorf("of %d jobs before the load, %d ended well: %v", oldJobs, j.Right, j.Lost)
 	}
-	t.settle(context.Background(), time.Minute)
 	return r.again()
+}
+
+func (r *Rig) scribble() (func() error, error) {
+	r.aged.Store(true)
+	mend, err := r.disk.scribble("jobs.db", r.still)
+	return func() error {
+		r.aged.Store(false)
+		return mend()
+	}, err
 }
 
 // nameless breaks the name server, and the connections that were made by names, so that names are needed.
@@ -96,12 +115,18 @@ func nameless(m nameMode) func(*Rig) (func() error, error) {
 		if r.names == nil {
 			return nil, r.plain
 		}
+		before := r.names.asked.Load()
 		if err := r.names.become(m); err != nil {
 			return nil, err
 		}
 		r.tritonProxy.cut()
 		r.redisProxy.cut()
-		return func() error { return r.names.become(answering) }, nil
+		return func() error {
+			if m != gone && r.names.asked.Load() == before {
+				return errors.New("nobody asked the name server while it was broken")
+			}
+			return r.names.become(answering)
+		}, nil
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,10 +19,12 @@ type Jobs struct {
 
 // jobs are those of one run. It is safe for concurrent use.
 type jobs struct {
-	traffic *traffic
-	mu      sync.Mutex // guards the rest
-	open    []job      // not seen at their end yet, in the order of their acceptance
-	last    *job       // seen at its end
+	traffic *Traffic
+	mu      sync.Mutex   // guards the rest
+	open    []job        // not seen at their end yet, in the order of their acceptance
+	last    *job         // seen at its end
+	old     []job        // of a run before
+	aged    *atomic.Bool // whether the old ones are asked for again
 	Jobs
 }
 
@@ -40,7 +43,7 @@ const (
 	lost
 )
 
-func newJobs(t *traffic) *jobs { return &jobs{traffic: t} }
+func newJobs(t *Traffic) *jobs { return &jobs{traffic: t} }
 
 // handIn hands a picture in, once.
 func (j *jobs) handIn(ctx context.Context, p picture, key string) {
@@ -72,6 +75,9 @@ func (j *jobs) collect(ctx context.Context) {
 	var one job
 	again := len(j.open) == 0
 	switch {
+	case len(j.old) > 0 && j.aged.Load():
+		one, again = j.old[0], true
+		j.old = append(j.old[1:], one)
 	case !again:
 		one = j.open[0]
 		j.open = append(j.open[1:], one) // the next call asks for another
@@ -145,8 +151,8 @@ func (j *jobs) ended(one job, f fate, text string) {
 	}
 }
 
-// settle waits until every accepted job has ended, at most for bound, and says what became of them.
-func (t *traffic) settle(ctx context.Context, bound time.Duration) Jobs {
+// Settle waits until every accepted job has ended, at most for bound, and says what became of them.
+func (t *Traffic) Settle(ctx context.Context, bound time.Duration) Jobs {
 	j := t.jobs
 	for until := time.Now().Add(bound); ctx.Err() == nil; {
 		j.mu.Lock()
@@ -170,7 +176,26 @@ func (t *traffic) settle(ctx context.Context, bound time.Duration) Jobs {
 			sleep(ctx, 100*time.Millisecond)
 		}
 	}
+	j.again(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.Jobs
+}
+
+// again asks for every old job once more.
+func (j *jobs) again(ctx context.Context) {
+	for _, one := range j.old {
+		lookCtx, cancel := context.WithTimeout(ctx, patience)
+		v, text, f := j.look(lookCtx, one, "")
+		cancel()
+		j.Accepted++
+		switch {
+		case f == succeeded:
+			j.Right++
+		case f == mistaken:
+			j.Wrong++
+		default:
+			j.Lost = append(j.Lost, "a job of before: "+v.String()+" "+text)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"triton-gateway/internal/parts"
@@ -30,15 +31,18 @@ type Rig struct {
 	HTTP, GRPC, Admin string // host:port
 	disk              *disk  // nil where there is none
 	clock             string // the file of its clock
-	command           parts.Command
-	tb                testing.TB
+	features
+	old     []job       // that ended before the load
+	aged    atomic.Bool // whether the load asks for them
+	command parts.Command
+	tb      testing.TB
 	*parts.Process
 }
 
-// NewSite starts the parts for the length of a test.
-func NewSite(tb testing.TB) *Site {
+// NewSite starts the parts for the length of a test. The arguments are Redis's.
+func NewSite(tb testing.TB, redis ...string) *Site {
 	tb.Helper()
-	s := &Site{triton: parts.Triton(tb, "model_repository", parts.WithModels("shapes", "iris")), redis: parts.Redis(tb)}
+	s := &Site{triton: parts.Triton(tb, "model_repository", parts.WithModels("shapes", "iris")), redis: parts.Redis(tb, parts.WithRedisArgs(redis...))}
 	var err error
 	must := func(err error) {
 		tb.Helper()
@@ -76,7 +80,20 @@ func mayMount() error {
 }
 
 // Serve starts a gateway for the length of a test, with a disk, and a clock where the program was built by [BuildWithClock]. The settings are variables.
+//
+// All features are on that the program has: callers with keys, quotas far above the load, pictures decoded in child processes, traces, the audit log.
 func (s *Site) Serve(tb testing.TB, program string, settings ...string) *Rig {
+	tb.Helper()
+	return s.serve(tb, program, s.plain == nil, settings)
+}
+
+// ServePlain is [Site.Serve] without mounts: the gateway's disk is the test's folder, and it needs no names.
+func (s *Site) ServePlain(tb testing.TB, program string, settings ...string) *Rig {
+	tb.Helper()
+	return s.serve(tb, program, false, settings)
+}
+
+func (s *Site) serve(tb testing.TB, program string, mounts bool, settings []string) *Rig {
 	tb.Helper()
 	folder := tb.TempDir()
 	r := &Rig{Site: s, HTTP: parts.FreeAddr(tb), GRPC: parts.FreeAddr(tb), Admin: parts.FreeAddr(tb), clock: filepath.Join(folder, "clock"), tb: tb}
@@ -84,7 +101,7 @@ func (s *Site) Serve(tb testing.TB, program string, settings ...string) *Rig {
 	host := "127.0.0.1"
 	r.command = parts.Command{Path: program, Dir: parts.Root(tb), Ready: func(line string) bool { return strings.HasPrefix(line, "  admin ") }}
 	triton := "127.0.0.1:" + s.tritonProxy.port()
-	if s.plain == nil {
+	if mounts {
 		d, err := newDisk(filepath.Join(folder, "disk.img"), mount)
 		if err != nil {
 			tb.Fatal(err)
@@ -103,8 +120,23 @@ func (s *Site) Serve(tb testing.TB, program string, settings ...string) *Rig {
 	r.command.Args = append(r.command.Args, "serve", "--http", r.HTTP, "--grpc", r.GRPC, "--admin", r.Admin, "--triton", triton)
 	r.command.Env = append(append(os.Environ(), ClockEnv+"="+r.clock, "GATEWAY_LISTEN__DRAIN=0s", "GATEWAY_LOG__LEVEL=warn", "GATEWAY_LIMITS__TIMEOUT="+ownTime.String(),
 		"GATEWAY_JOBS__QUEUE=sqlite:"+filepath.Join(mount, "jobs.db"), fmt.Sprintf("GATEWAY_CACHE__REDIS=redis://%s:%s/0", host, s.redisProxy.port())), settings...)
+	features, err := newFeatures(tb, program, folder, mount)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.features = features
+	r.command.Env = append(r.command.Env, features.settings...)
 	r.Process = parts.Start(tb, r.command)
 	return r
+}
+
+// Features are the settings of what is on beside the gateway's core.
+func (r *Rig) Features() (names []string) {
+	for _, s := range r.settings {
+		name, _, _ := strings.Cut(s, "=")
+		names = append(names, name)
+	}
+	return names
 }
 
 // again ends the gateway and starts it with what it left on its disk.
@@ -122,24 +154,4 @@ func (r *Rig) still() (goOn func() error, err error) {
 		return nil, err
 	}
 	return r.Resume, nil
-}
-
-// Knows says which of these variables a program has: those of features that are not in it yet are left out. Each is NAME=value.
-func Knows(program string, settings ...string) (known []string, err error) {
-	list, err := exec.Command(program, "config", "schema", "--variables").Output()
-	if err != nil {
-		return nil, fmt.Errorf("ask %s for its variables: %w", program, err)
-	}
-	names := map[string]bool{}
-	for line := range strings.Lines(string(list)) {
-		if f := strings.Fields(line); len(f) > 0 {
-			names[f[0]] = true
-		}
-	}
-	for _, s := range settings {
-		if name, _, _ := strings.Cut(s, "="); names[name] {
-			known = append(known, s)
-		}
-	}
-	return known, nil
 }

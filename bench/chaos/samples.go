@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sample is one call.
-type sample struct {
+// Sample is one call.
+type Sample struct {
 	What string
 	At   time.Duration // when it was made, since the traffic's start
 	Took time.Duration
@@ -20,7 +20,7 @@ type sample struct {
 type samples struct {
 	start   time.Time
 	mu      sync.Mutex // guards the rest
-	done    []sample
+	done    []Sample
 	running map[int]time.Duration // number of a call -> when it was made
 	next    int
 }
@@ -40,11 +40,12 @@ func (s *samples) begin(what string) (end func(Verdict, string)) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.running, n)
-		s.done = append(s.done, sample{what, at, s.now() - at, v, text})
+		s.done = append(s.done, Sample{what, at, s.now() - at, v, text})
 	}
 }
 
-func (s *samples) seen() []sample {
+// Seen are the calls that have ended.
+func (s *samples) Seen() []Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.done)
@@ -68,7 +69,7 @@ func (s *samples) lastBad(from, limit time.Duration) (last time.Duration, any bo
 }
 
 // between keeps the calls that were made in a part of the run.
-func between(list []sample, from, to time.Duration) (part []sample) {
+func between(list []Sample, from, to time.Duration) (part []Sample) {
 	for _, s := range list {
 		if s.At >= from && s.At < to {
 			part = append(part, s)
@@ -77,8 +78,8 @@ func between(list []sample, from, to time.Duration) (part []sample) {
 	return part
 }
 
-// p99 is how long 99 of 100 calls took at most that the filter lets through; 0 where there are none.
-func p99(list []sample, filter func(Verdict) bool) time.Duration {
+// P99 is how long 99 of 100 calls took at most that the filter lets through; 0 where there are none.
+func P99(list []Sample, filter func(Verdict) bool) time.Duration {
 	var took []time.Duration
 	for _, s := range list {
 		if filter(s.Verdict) {
@@ -95,31 +96,32 @@ func p99(list []sample, filter func(Verdict) bool) time.Duration {
 func isRight(v Verdict) bool  { return v == Right }
 func notRight(v Verdict) bool { return v != Right }
 
-// count gives the calls by verdict.
-func count(list []sample) (n [verdicts]int) {
+// Count gives the calls by verdict.
+func Count(list []Sample) (n [verdicts]int) {
 	for _, s := range list {
 		n[min(s.Verdict, verdicts-1)]++
 	}
 	return n
 }
 
-// texts are what was wrong, the most frequent first.
-func texts(list []sample, most int) []textCount {
+// Texts are what was wrong, the most frequent first.
+func Texts(list []Sample, most int) []TextCount {
 	counts := map[string]int{}
 	for _, s := range list {
 		if s.Verdict != Right {
 			counts[s.What+": "+s.Text]++
 		}
 	}
-	var sorted []textCount
+	var sorted []TextCount
 	for text, n := range counts {
-		sorted = append(sorted, textCount{text, n})
+		sorted = append(sorted, TextCount{text, n})
 	}
-	slices.SortFunc(sorted, func(a, b textCount) int { return cmp.Or(b.n-a.n, cmp.Compare(a.text, b.text)) })
+	slices.SortFunc(sorted, func(a, b TextCount) int { return cmp.Or(b.N-a.N, cmp.Compare(a.Text, b.Text)) })
 	return sorted[:min(len(sorted), most)]
 }
 
-type textCount struct {
-	text string
-	n    int
+// TextCount says how often something went wrong.
+type TextCount struct {
+	Text string
+	N    int
 }

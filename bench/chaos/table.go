@@ -14,22 +14,22 @@ type Row struct {
 	Jobs    Jobs
 	Calm    time.Duration // from the mending to the end of the last bad call; less than 0: there was no calm
 	Not     error         // why it could not be made; nil: it was
-	samples []sample
+	samples []Sample
 
 	broken, mended time.Duration // since the start of the load
 }
 
 // Counts are the calls from the fault's beginning on, by verdict.
-func (r *Row) Counts() [verdicts]int { return count(between(r.samples, r.broken, forever)) }
+func (r *Row) Counts() [verdicts]int { return Count(between(r.samples, r.broken, forever)) }
 
 // Before are the calls before the fault, by verdict.
-func (r *Row) Before() [verdicts]int { return count(between(r.samples, 0, r.broken)) }
+func (r *Row) Before() [verdicts]int { return Count(between(r.samples, 0, r.broken)) }
 
 // Texts are what went wrong.
 func (r *Row) Texts() string {
 	var b strings.Builder
-	for _, t := range texts(r.samples, 12) {
-		fmt.Fprintf(&b, "%6d %s\n", t.n, t.text)
+	for _, t := range Texts(r.samples, 12) {
+		fmt.Fprintf(&b, "%6d %s\n", t.N, t.Text)
 	}
 	return b.String()
 }
@@ -84,7 +84,7 @@ func Table(rows []*Row) string {
 			calm = fmt.Sprintf("%.1f s", r.Calm.Seconds())
 		}
 		fmt.Fprintf(&b, "%d | %d | %d | %d | %d | %d | %d | %s | %s | %s | %s | %d, %d, %d |\n", total, n[Right], n[Refused], n[Told], n[Bare], n[Hung], n[Wrong],
-			ms(p99(between(r.samples, 0, r.broken), isRight)), ms(p99(during, isRight)), ms(p99(during, notRight)), calm, r.Jobs.Accepted, len(r.Jobs.Lost), r.Jobs.Wrong)
+			ms(P99(between(r.samples, 0, r.broken), isRight)), ms(P99(during, isRight)), ms(P99(during, notRight)), calm, r.Jobs.Accepted, len(r.Jobs.Lost), r.Jobs.Wrong)
 	}
 	return b.String()
 }

@@ -45,7 +45,10 @@ func askTriton(ctx context.Context, address string, count int) ([]tensorRow, err
 	return rows, nil
 }
 
-func (t *traffic) tensor(ctx context.Context, row tensorRow) {
+func (t *Traffic) tensor(ctx context.Context, row tensorRow) {
+	if t.key != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "x-api-key", t.key)
+	}
 	end := t.begin("tensors")
 	var trailer metadata.MD
 	answer, err := t.grpc.ModelInfer(ctx, row.request, grpc.Trailer(&trailer))

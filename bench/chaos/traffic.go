@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -25,9 +26,9 @@ const (
 	crowd = 4000
 )
 
-// traffic is a steady mix of calls: of ten, four for pictures that are known, two for new ones, two with tensors over gRPC, one that hands a job in and one
+// Traffic is a steady mix of calls: of ten, four for pictures that are known, two for new ones, two with tensors over gRPC, one that hands a job in and one
 // that asks for a job.
-type traffic struct {
+type Traffic struct {
 	*samples
 	url      string
 	pictures []picture
@@ -36,42 +37,44 @@ type traffic struct {
 	conn     *grpc.ClientConn
 	grpc     tritonpb.GRPCInferenceServiceClient
 	jobs     *jobs
+	key      string // by which the gateway knows the callers; "" where it asks for none
 	run      string // makes comments and keys differ from those of other runs
 }
 
-func newTraffic(r *Rig) (*traffic, error) {
+// NewTraffic makes callers of a gateway.
+func NewTraffic(r *Rig) (*Traffic, error) {
 	conn, err := grpc.NewClient(r.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return nil, err
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
-	t := &traffic{samples: newSamples(), url: "http://" + r.HTTP, pictures: r.pictures, rows: r.rows, client: &http.Client{Transport: transport},
+	t := &Traffic{samples: newSamples(), url: "http://" + r.HTTP, pictures: r.pictures, rows: r.rows, client: &http.Client{Transport: transport},
 		conn: conn, grpc: tritonpb.NewGRPCInferenceServiceClient(conn), run: fmt.Sprintf("%016x", rand.Uint64())}
-	t.jobs = newJobs(t)
+	t.jobs, t.key = newJobs(t), r.key
+	t.jobs.old, t.jobs.aged = slices.Clone(r.old), &r.aged
 	return t, nil
 }
 
-func (t *traffic) close() {
+// Close lets its connections go.
+func (t *Traffic) Close() {
 	t.client.CloseIdleConnections()
 	_ = t.conn.Close()
 }
 
-// start makes calls at a rate until the returned function ends that, and waits for those under way.
-func (t *traffic) start(ctx context.Context, rate float64) (stop func()) {
+// Start makes calls at a rate until the returned function ends that, and waits for those under way.
+func (t *Traffic) Start(ctx context.Context, rate float64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	over := make(chan struct{})
 	t.samples.start = time.Now()
 	go func() {
 		defer close(over)
-		load.Open(ctx, rate, time.Hour, crowd, func(ctx context.Context, n int) (load.Verdict, string) {
-			t.call(ctx, n)
-			return load.Answered, ""
-		})
+		load.Open(ctx, rate, 24*time.Hour, crowd, t.Call)
 	}()
 	return func() { cancel(); <-over }
 }
 
-func (t *traffic) call(ctx context.Context, n int) {
+// Call makes the nth call. What came of it is in Seen; for load it is answered.
+func (t *Traffic) Call(ctx context.Context, n int) (load.Verdict, string) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	p := t.pictures[n/10%len(t.pictures)]
@@ -87,9 +90,10 @@ func (t *traffic) call(ctx context.Context, n int) {
 	case 9:
 		t.jobs.collect(ctx)
 	}
+	return load.Answered, ""
 }
 
-func (t *traffic) infer(ctx context.Context, what string, p picture, body []byte) {
+func (t *Traffic) infer(ctx context.Context, what string, p picture, body []byte) {
 	end := t.begin(what)
 	response, text, err := t.exchange(ctx, http.MethodPost, "/v1/models/shapes/infer", body, nil)
 	switch {
@@ -110,13 +114,16 @@ func verdictOf(wrong string) (Verdict, string) {
 }
 
 // exchange sends a request and reads the whole answer.
-func (t *traffic) exchange(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, []byte, error) {
+func (t *Traffic) exchange(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, t.url+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "image/png")
+	}
+	if t.key != "" {
+		request.Header.Set("X-API-Key", t.key)
 	}
 	for k, v := range header {
 		request.Header[k] = v
@@ -132,8 +139,8 @@ func (t *traffic) exchange(ctx context.Context, method, path string, body []byte
 
 // awaitCalm returns when nothing bad was seen for a while, or when the bound is over, and says how long after the mending the last bad call ended; less
 // than 0 where there was no calm. Bad is what is not right, or takes longer than a second and than three times the p99 before.
-func (t *traffic) awaitCalm(ctx context.Context, broken, mended time.Duration, p Plan) time.Duration {
-	limit := max(time.Second, 3*p99(between(t.seen(), 0, broken), isRight))
+func (t *Traffic) awaitCalm(ctx context.Context, broken, mended time.Duration, p Plan) time.Duration {
+	limit := max(time.Second, 3*P99(between(t.Seen(), 0, broken), isRight))
 	for ctx.Err() == nil {
 		last, any := t.lastBad(mended, limit)
 		if !any {
