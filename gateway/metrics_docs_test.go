@@ -17,6 +17,7 @@ import (
 	"triton-gateway/gateway/jobs"
 	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
+	"triton-gateway/gateway/quota"
 	"triton-gateway/internal/limit"
 	"triton-gateway/preprocess/isolate"
 )
@@ -52,6 +53,7 @@ func allReadings(t *testing.T) []readings {
 		jobReadings(fakeFigures{}, time.Now), poolReadings(pool), counters.readings, spanReadings(nil), logReadings(dropped(1)),
 		decoderReadings(func() isolate.Stats { return isolate.Stats{Restarts: map[string]uint64{isolate.Crashed: 1}} }),
 		loadReadings(func() []pipeline.Load { return []pipeline.Load{{Model: "m"}} }),
+		quotaReadings(func() quota.Stats { return quota.Stats{Shared: &quota.SharedStats{}} }),
 		tlsReadings(nil, time.Now),
 	}
 }

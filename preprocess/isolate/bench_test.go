@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"triton-gateway/preprocess"
 	"triton-gateway/preprocess/isolate"
 	"triton-gateway/preprocess/opencv"
@@ -62,25 +60,6 @@ func classifier(resample, decode string) *task.Spec {
 		Resize: task.Resize{Mode: "shortest-edge", Size: task.Size{Height: 256, Width: 256}, Resample: resample},
 		Crop:   &task.Crop{Size: task.Size{Height: 224, Width: 224}},
 	}}
-}
-
-// cpu is what this process and its live children have used, in milliseconds.
-func cpu(children []int) float64 {
-	total := 0.0
-	for _, clock := range append([]int32{unix.CLOCK_PROCESS_CPUTIME_ID}, clocks(children)...) {
-		var t unix.Timespec
-		if unix.ClockGettime(clock, &t) == nil {
-			total += float64(t.Nano()) / 1e6
-		}
-	}
-	return total
-}
-
-func clocks(pids []int) (list []int32) {
-	for _, pid := range pids {
-		list = append(list, int32(^pid<<3|2))
-	}
-	return list
 }
 
 // BenchmarkImage takes turns between this process and a child, so that both see the same machine. It reports medians, in milliseconds: wall
