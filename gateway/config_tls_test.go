@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -115,5 +116,27 @@ func TestTLSReadings(t *testing.T) {
 	}
 	if got := read(ends.Add(time.Minute))["gateway_tls_certificate_remaining_seconds public"]; got != -60 {
 		t.Errorf("a minute after the end: %v", got)
+	}
+}
+
+// The examples of the guide are settings that are taken, with files of this test.
+func TestTLSGuide(t *testing.T) {
+	folder, ca := t.TempDir(), certtest.New(t, "ca")
+	ca.Server(t, "server", time.Hour).Write(t, folder, "tls")
+	certtest.Write(t, folder, "clients.pem", ca.PEM)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(readFile(t, "../docs/guide/tls.md"), -1)
+	if len(blocks) != 3 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for i, block := range blocks {
+		c := DefaultConfig()
+		text := strings.NewReplacer("/etc/gateway/tls.crt", folder+"/tls.pem", "/etc/gateway/", folder+"/").Replace(block[1])
+		if err := c.decode([]byte(text)); err != nil {
+			t.Errorf("example %d: %v", i+1, err)
+		}
+		c.Insecure = i == 0 // the page says that it needs something else beside
+		if err := c.Validate(); err != nil {
+			t.Errorf("example %d: %v", i+1, err)
+		}
 	}
 }
