@@ -44,7 +44,7 @@ build: deps ## install what the build needs, and build bin/triton-gateway
 	install -C -m 644 .cache/onnxruntime/libonnxruntime.so bin/libonnxruntime.so
 
 .PHONY: test
-test: build parts lint lint-deploy test-training test-ui test-dashboard test-api ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
+test: build parts lint audit lint-deploy test-training test-ui test-dashboard test-api ## install what the tests need, and run all of them: with a real Triton, Redis and Chromium
 	@echo '==> tests without cgo, OpenCV and real parts'
 	CGO_ENABLED=0 TRITON_GATEWAY_PARTS=off go test -count=1 -timeout $(TEST_TIMEOUT) $(PACKAGES)
 	@echo '==> all tests, with the race detector and real parts'
@@ -94,6 +94,12 @@ SBOM_STATUS   ?= /var/lib/dpkg/status
 sbom: ## write bin/triton-gateway.cdx.json: what is inside of the program and its image, as CycloneDX (after make build)
 	cd deploy/check && go run ./sbom -binary $(CURDIR)/$(BINARY) -library $(CURDIR)/bin/libonnxruntime.so -library-version $(shell sed -n 's/^version=//p' $(INSTALL)/onnxruntime.sh) \
 	  -status $(abspath $(SBOM_STATUS)) -packages '$(SBOM_PACKAGES)' -version '$(VERSION)' -out $(CURDIR)/$(BINARY).cdx.json
+
+.PHONY: audit
+audit: ## check the licences and checksums of all Go modules, and ask the Go vulnerability database about them where it can be reached
+	@echo '==> licences, checksums, known vulnerabilities'
+	cd deploy/check && go run ./licences $(TAGS)
+	scripts/vulncheck $(TAGS)
 
 .PHONY: replay
 replay: deps ## run the build of the Dockerfile in a clean clone of the last commit that holds only what .dockerignore lets through
