@@ -39,6 +39,8 @@ var access = map[routeKey]need{
 	{"GET", "/v1/routes"}:                                   askers,
 	{"GET", "/v1/stats"}:                                    askers, // of the own tenant; operators see all
 
+	{"GET", "/v1/quota"}: anybody, // of the own key; operators see all
+
 	{"POST", "/v1/jobs"}:           workers,
 	{"GET", "/v1/jobs"}:            workers,
 	{"GET", "/v1/jobs/:id"}:        workers,

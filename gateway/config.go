@@ -23,6 +23,7 @@ type Config struct {
 	AuditLog        string    `yaml:"audit_log" json:"audit_log,omitempty" env:"AUDIT_LOG" jsonschema_description:"File that keeps what operators do, a line each, chained by hashes; docs/guide/audit-log.md. Empty: they are in the log alone, with audit=true."`
 	CORS            CORS      `yaml:"cors" json:"cors,omitempty" envPrefix:"CORS__" jsonschema_description:"Pages of other origins that may call from a browser; docs/guide/tls.md."`
 	Auth            Auth      `yaml:"auth" json:"auth,omitempty" envPrefix:"AUTH__" jsonschema_description:"Who may call; docs/guide/auth.md."`
+	Quotas          Quotas    `yaml:"quotas" json:"quotas,omitempty" envPrefix:"QUOTAS__" jsonschema_description:"What each caller may use; docs/guide/quotas.md."`
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 

@@ -37,6 +37,7 @@ type Gateway struct {
 	backend backend.Backend
 	catalog *catalog.Catalog
 	server  *server
+	quotas  *quotas
 	force   workforce
 	doors   *doors
 	kserve  *kserve.Server
@@ -92,6 +93,9 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.onClose(counts.watch(g.backend))
 	g.catalog = catalog.New(g.backend, catalog.Options{Repository: c.ModelRepository, Log: log})
 	g.onClose(g.catalog.Close)
+	if g.quotas, err = g.openQuotas(counts); err != nil {
+		return nil, err
+	}
 
 	engine, err := g.openDecoder(ctx, counts)
 	if err != nil {
@@ -104,7 +108,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 			Models: g.catalog, Backend: g.backend, Cache: g.cache,
 			Engine: engine, CPU: cpu,
 			Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
-			TTL:    c.Cache.TTL, Observer: counts.observer(),
+			TTL:    c.Cache.TTL, Observer: g.observed(counts),
 		}),
 		Admission: &pipeline.Admission{
 			Models: g.catalog, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
@@ -126,6 +130,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		Audit:   noted,
 		Bytes:   func(ctx context.Context, n int64) (func(), error) { return takeBytes(ctx, bodies, n) },
 		Promise: promise, Cut: &g.doors.counts,
+		Meter:   g.quotas.ofCalls(),
 		Version: build.Version, Log: log,
 		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs,
 			Rate: edge.Rate(c.Limits.BodyRate), Coming: int64(c.Limits.Bodies)},
@@ -142,7 +147,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.server = newServer(serverDeps{
 		Gate:   door,
 		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check),
-		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Build: info, Log: log, Now: time.Now,
+		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Quotas: g.quotas, Build: info, Log: log, Now: time.Now,
 		Limits:  httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout, Rate: edge.Rate(c.Limits.BodyRate)},
 		Promise: promise, Cut: &g.doors.counts,
 	})

@@ -136,6 +136,7 @@ func (s *server) handIn(c *gin.Context, p *jobParams) (j *jobs.Job, created bool
 		return nil, false, badOption("query.model", "no model is named; add ?model=NAME (GET /v1/models lists them)")
 	}
 	stateOf(c).model = p.Model
+	p.Caller, p.Tier = submitter(r.Context())
 	if _, err := s.models.Lookup(p.Model); err != nil {
 		return nil, false, err
 	}

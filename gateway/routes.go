@@ -29,6 +29,7 @@ type serverDeps struct {
 	Fetcher fetcher       // nil: no pictures by URL
 	Audit   auditor       // of the zero value: nothing is noted
 	Metrics *metrics
+	Quotas  *quotas
 	Gate    *gate // nil: nobody is asked who they are
 	Limits  httpLimits
 	Build   buildInfo
@@ -74,6 +75,7 @@ type server struct {
 	fetcher  fetcher // nil: no pictures by URL
 	audit    auditor
 	metrics  *metrics
+	quotas   *quotas
 	gate     *gate // nil: nobody is asked who they are
 	stats    *stats
 	limits   httpLimits
@@ -97,6 +99,7 @@ func newServer(d serverDeps) *server {
 		fetcher: d.Fetcher,
 		audit:   d.Audit,
 		metrics: d.Metrics,
+		quotas:  d.Quotas,
 		gate:    d.Gate,
 		stats:   newStats(d.Now()),
 		limits:  d.Limits,
@@ -150,6 +153,7 @@ func (s *server) publicRoutes() *gin.Engine {
 	e := s.engine()
 	e.Use(s.guard(false))
 
+	e.Use(s.metered)
 	e.POST("/v1/models/:model/infer", s.handle(s.infer))
 	e.GET("/v1/models/:model/infer", s.handle(s.inferRow))
 	e.POST("/v1/models/:model/versions/:version/infer", s.handle(s.infer))
@@ -165,6 +169,7 @@ func (s *server) publicRoutes() *gin.Engine {
 	s.registerModels(api)
 	s.registerRoutes(api)
 	s.registerStats(api)
+	s.registerQuota(api)
 	s.registerAdmin(api)
 	document := s.document(api)
 

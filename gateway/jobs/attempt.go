@@ -51,7 +51,7 @@ func (s *Service) attempt(shutdown context.Context, j *Job) {
 	a.until, a.flushed = a.began.Add(s.term), a.began
 	a.flush.Stop()
 	a.verdict = verdict{done: j.Done, bad: j.Bad, total: len(j.Items), lowest: len(j.Items)}
-	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(shutdown))
+	a.ctx, a.cancel = context.WithCancel(onBehalf(context.WithoutCancel(shutdown), &j.Spec))
 	defer a.cancel()
 	nudge := s.attend(j.ID)
 	defer s.leave(j.ID, nudge)

@@ -36,7 +36,7 @@ func ended(err error) error {
 // check makes a spec without items and digest.
 func (s *Service) check(in *Submission, now time.Time) (*Spec, error) {
 	spec := &Spec{
-		ID: newID(now), Tenant: in.Tenant, Model: in.Model, Version: in.Version, Priority: in.Priority, Options: in.Options, Cache: in.Cache, Single: in.Single,
+		ID: newID(now), Tenant: in.Tenant, Caller: in.Caller, Tier: in.Tier, Model: in.Model, Version: in.Version, Priority: in.Priority, Options: in.Options, Cache: in.Cache, Single: in.Single,
 		Created: now, RunAt: now.Add(in.Delay), ResultTTL: in.ResultTTL, Attempts: in.Attempts, Webhook: in.Webhook, Key: in.Key,
 	}
 	if spec.Priority == "" {

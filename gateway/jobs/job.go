@@ -73,6 +73,8 @@ type Item struct {
 type Spec struct {
 	ID       string          `json:"id"`
 	Tenant   string          `json:"tenant,omitempty"`
+	Caller   string          `json:"caller,omitempty"` // who has handed it in, whose quota counts; "": the tenant's
+	Tier     string          `json:"tier,omitempty"`   // of the caller
 	Model    string          `json:"model"`
 	Version  string          `json:"version,omitempty"` // "" leaves it to the model's policy when the job runs
 	Priority Priority        `json:"priority"`

@@ -14,6 +14,8 @@ import (
 // Submission is what a caller hands in.
 type Submission struct {
 	Tenant   string
+	Caller   string // as in Spec
+	Tier     string // as in Spec
 	Model    string
 	Version  string
 	Priority Priority        // "": Interactive

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -37,6 +38,8 @@ type callStream struct {
 	encoding string              // of the request; answers have the same; "" or identity: none
 	packer   encoding.Compressor // for it; nil: none, or not known
 	trailer  metadata.MD
+	header   []h2.Field // before the first message
+	begun    bool       // that is sent
 }
 
 func newCallStream(f *front, call *h2.ServerCall, ctx context.Context) *callStream {
@@ -67,13 +70,16 @@ func incoming(ctx context.Context, call *h2.ServerCall) context.Context {
 // Context is the call's, under its span where there is one.
 func (s *callStream) Context() context.Context { return s.ctx }
 
-// SetHeader is not used by any handler here.
-func (s *callStream) SetHeader(metadata.MD) error {
-	return status.Error(codes.Internal, "kserve: no handler sets headers")
+// SetHeader adds to what is sent before the first message, or at the end where there is none.
+func (s *callStream) SetHeader(md metadata.MD) error {
+	s.tell(md)
+	return nil
 }
 
 // SendHeader is not used by any handler here.
-func (s *callStream) SendHeader(metadata.MD) error { return s.SetHeader(nil) }
+func (s *callStream) SendHeader(metadata.MD) error {
+	return status.Error(codes.Internal, "kserve: no handler sends headers apart")
+}
 
 // SetTrailer adds to what is sent at the end.
 func (s *callStream) SetTrailer(md metadata.MD) { s.trailer = metadata.Join(s.trailer, md) }
@@ -128,6 +134,7 @@ func (s *callStream) SendMsg(v any) error {
 	if err != nil {
 		return err
 	}
+	s.begun = true
 	if err := s.call.Send(header, body, packed); err != nil {
 		return toStatus(err)
 	}
@@ -152,7 +159,7 @@ func (s *callStream) pack(v any) (header []h2.Field, body [][]byte, packed bool,
 		return nil, nil, false, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err)
 	}
 	if s.packer == nil {
-		return nil, body, false, nil
+		return s.header, body, false, nil
 	}
 	var out bytes.Buffer
 	w, err := s.packer.Compress(&out)
@@ -165,7 +172,7 @@ func (s *callStream) pack(v any) (header []h2.Field, body [][]byte, packed bool,
 	if err != nil {
 		return nil, nil, false, status.Errorf(codes.Internal, "grpc: error while compressing: %v", err)
 	}
-	return []h2.Field{{Name: encodingHeader, Value: s.packer.Name()}}, [][]byte{out.Bytes()}, true, nil
+	return append(slices.Clip(s.header), h2.Field{Name: encodingHeader, Value: s.packer.Name()}), [][]byte{out.Bytes()}, true, nil
 }
 
 // unary answers a call that has one message each way.
@@ -186,10 +193,18 @@ func (s *callStream) unary(m method) error {
 // end ends the call, unless it has been answered. That the client has gone by then is of no interest.
 func (s *callStream) end(st *status.Status) {
 	if st.Code() == codes.OK {
-		_ = s.call.End(nil, onWire(s.trailer))
+		_ = s.call.End(nil, s.lastFields())
 		return
 	}
-	_ = s.call.End(wireStatus(st), onWire(s.trailer))
+	_ = s.call.End(wireStatus(st), s.lastFields())
+}
+
+// lastFields are the trailer, and the header where it was not sent: without a message, both are one.
+func (s *callStream) lastFields() []h2.Field {
+	if s.begun {
+		return onWire(s.trailer)
+	}
+	return append(slices.Clip(s.header), onWire(s.trailer)...)
 }
 
 // onWire puts metadata on the wire.

@@ -95,6 +95,9 @@ func (f *front) serveInfer(ctx context.Context, call *h2.ServerCall) {
 	}
 	s := newCallStream(f, call, ctx)
 	m := newInferMessage(f.Limits.Inputs)
+	if f.Meter != nil {
+		ctx, m.tell = withPeer(ctx, call.Peer()), s.tell
+	}
 	answer, err := f.inferOne(ctx, m, s.RecvMsg)
 	if err == nil {
 		err = s.reply(answer)

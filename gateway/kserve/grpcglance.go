@@ -11,12 +11,20 @@ import (
 )
 
 // glance turns a long ModelInfer away whose model is full, before the tensors have come: over gRPC the model is told at the beginning of the message. It is
-// called while the connection is read. What else is wrong with a call is found, in Triton's words, when all of it has come.
+// called while the connection is read. So does who has used up a quota. What else is wrong with a call is found, in Triton's words, when all of it has come.
 func (f *front) glance(call *h2.ServerCall, first []byte, size int) (*h2.Status, []h2.Field) {
-	if f.Full == nil || call.Method() != inferPath {
+	if call.Method() != inferPath {
 		return nil, nil
 	}
 	start := time.Now()
+	if header, err := f.lookQuota(call); err != nil {
+		st, trailer := f.status(err)
+		f.observe(call.Context(), "ModelInfer", "", st, start)
+		return wireStatus(st), append(header, onWire(trailer)...)
+	}
+	if f.Full == nil {
+		return nil, nil
+	}
 	model, version := leading(first)
 	if model == "" {
 		return nil, nil

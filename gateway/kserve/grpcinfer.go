@@ -44,6 +44,11 @@ func (c *calls) inferOne(ctx context.Context, m *inferMessage, receive func(any)
 	if err != nil {
 		return nil, err
 	}
+	ctx, leave, err := c.count(ctx, sizeOf(r), m.tell)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	release, err := c.admit(ctx, r)
 	if err != nil {
 		return nil, err

@@ -66,7 +66,12 @@ func (c *calls) unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 	defer cancel()
 	answer, err := func() (answer any, err error) {
 		defer c.crashed(&err)
-		return handler(limited, request)
+		under, leave, err := c.countUnary(limited, info.FullMethod)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		return handler(under, request)
 	}()
 	st, trailer := c.status(err)
 	if trailer != nil {

@@ -52,6 +52,7 @@ func (c *calls) modelStreamInfer(stream grpc.ServerStream) error {
 	close(first)
 	s := &streamCall{calls: c, stream: stream, ctx: ctx, cancel: cancel, strict: wantsStatus(ctx), turn: first,
 		out: make(chan *streamAnswer), slots: make(chan struct{}, inFlight), lines: map[any]chan struct{}{}}
+	c.tellQuota(stream)
 	err := s.serve()
 	st, trailer := c.status(err)
 	if trailer != nil {
@@ -277,6 +278,11 @@ func (j *streamJob) answer() (response *backend.Response, err error) {
 	}
 	ctx, cancel := j.limited(j.ctx)
 	defer cancel()
+	ctx, leave, err := j.count(ctx, sizeOf(j.request), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if !j.decoupled {
 		delete(j.request.Params, paramEmptyFinal)
 		passed, err := j.runOne(ctx)

@@ -58,6 +58,8 @@ type Code struct {
 
 // Deps are the parts that a Server works with.
 type Deps struct {
+	Meter Meter // nil: nobody's use is bounded
+
 	Runner  Runner
 	Models  Models
 	Backend backend.Backend // for what is optional: statistics, loading, streams

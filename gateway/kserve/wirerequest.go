@@ -51,6 +51,7 @@ type inferMessage struct {
 	raw                [][]byte
 	dims               []int64 // of all inputs
 	most               int     // inputs, and outputs
+	tell               teller  // hears what the caller is to be told of its quota; may be nil
 
 	request struct {
 		backend.Request

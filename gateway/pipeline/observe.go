@@ -56,7 +56,9 @@ type Ended struct {
 	Model string        // one that exists; "" where none has been found yet
 	Took  time.Duration // without its parts
 	Parts []Part        // other stages that were done within this one
-	Err   error
+	// Pixels is how many a picture has that Preprocess decoded, or tried to; 0 of other stages and where none was begun.
+	Pixels int64
+	Err    error
 }
 
 // Part is the time of a stage that is done within another.
@@ -93,6 +95,9 @@ func (p *Pipeline) ended(ctx context.Context, j *job, s Stage, took time.Duratio
 	e := Ended{Stage: s, Took: took, Parts: j.parts, Err: err}
 	if j.model != nil {
 		e.Model = j.model.Name
+	}
+	if s == Preprocess && len(j.parts) > 0 { // it had its turn
+		e.Pixels = int64(j.header.Width) * int64(j.header.Height)
 	}
 	p.Observer.End(ctx, e)
 }

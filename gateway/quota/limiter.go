@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"math"
 	"sync"
@@ -59,7 +60,7 @@ func New(c Config) (*Limiter, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	for name, t := range c.Tiers {
-		l.tiers[name] = newTier(name, t)
+		l.tiers[name] = newTier(name, t) // nil for one without limits
 	}
 	if c.Redis == "" {
 		return l, nil
@@ -86,13 +87,22 @@ func (l *Limiter) Close() error {
 // that were added. The pass is ctx with the request's account; the caller has to call Leave. It is nil, and ctx is to be used as it is, where the caller's tier has
 // no limits.
 //
-// The error is RateLimited rate_limited, which names the limit and says when there is room; the pass then only gives RateLimit.
+// The error is RateLimited rate_limited, which names the limit and says when there is room; the pass then only gives RateLimit, and Leave does nothing.
 func (l *Limiter) Enter(ctx context.Context, who Subject, announced int64) (*Pass, error) {
+	return l.enter(&Pass{Context: ctx, limiter: l}, who, announced)
+}
+
+// EnterLater is Enter for work that is done in the background: it does not count as a request at a time.
+func (l *Limiter) EnterLater(ctx context.Context, who Subject) (*Pass, error) {
+	return l.enter(&Pass{Context: ctx, limiter: l, later: true}, who, 0)
+}
+
+func (l *Limiter) enter(p *Pass, who Subject, announced int64) (*Pass, error) {
 	a := l.account(who)
 	if a == nil {
 		return nil, nil
 	}
-	p := &Pass{Context: ctx, limiter: l, account: a}
+	p.account = a
 	place, after := l.admit(p, float64(max(announced, 0)))
 	if place < 0 {
 		return p, nil
@@ -103,6 +113,45 @@ func (l *Limiter) Enter(ctx context.Context, who Subject, announced int64) (*Pas
 		return p, nil
 	}
 	return p, refusal(a.tier, place, after)
+}
+
+// Look gives the values of the headers for a caller, and the error that Enter would give, as far as that is known without waiting for anybody. It costs nothing. All are nil
+// where the caller has no limits.
+func (l *Limiter) Look(who Subject) (policy, state []string, err error) {
+	a := l.account(who)
+	if a == nil {
+		return nil, nil, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := l.now()
+	a.pass(now)
+	text := a.state(now)
+	if text == "" {
+		return nil, nil, nil
+	}
+	policy, state = a.policy[:1:1], []string{text}
+	if l.config.DryRun {
+		return policy, state, nil
+	}
+	list, n := a.empty(l.shared != nil && !l.shared.isAway())
+	place, after := -1, time.Duration(0)
+	for _, i := range list[:n] {
+		if l.shared != nil && !l.shared.isAway() && !now.Before(a.dry[i]) {
+			continue // Redis may have more
+		}
+		if wait := a.buckets[i].wait(&a.limits[i], now); wait >= after {
+			place, after = i, wait
+		}
+	}
+	if place < 0 {
+		place, after = a.crowded()
+	}
+	if place < 0 {
+		return policy, state, nil
+	}
+	a.refused[place].Add(1)
+	return policy, state, refusal(a.tier, place, after)
 }
 
 // admit decides, and gives the limit that refuses and when there is room; -1 for none.
@@ -119,7 +168,7 @@ func (l *Limiter) admit(p *Pass, announced float64) (place int, after time.Durat
 			place, after = i, wait
 		}
 	}
-	if place < 0 {
+	if place < 0 && !p.later {
 		place, after = a.crowded()
 	}
 	if place >= 0 {
@@ -130,8 +179,10 @@ func (l *Limiter) admit(p *Pass, announced float64) (place int, after time.Durat
 		}
 	}
 	p.began = now
-	a.running++
-	a.tier.running.Add(1)
+	if !p.later {
+		a.running++
+		a.tier.running.Add(1)
+	}
 	p.spent[Requests] = 1
 	if place >= 0 { // only reported: as if it had been refused
 		return place, after
@@ -226,23 +277,21 @@ func (l *Limiter) book(p *Pass, diff *Cost) {
 // refusal is the error of a limit.
 func refusal(t *tier, place int, after time.Duration) error {
 	setting := "quotas.tiers." + t.name + "."
+	var text string
 	switch place {
 	case atConcurrency:
-		return refuse(after, "%d of your requests are under way already, and so many are allowed at a time; wait for one to end (the operator raises %sconcurrency)", t.concurrency, setting)
+		text = fmt.Sprintf("%d of your requests are under way already, and so many are allowed at a time; wait for one to end (the operator raises %sconcurrency)", t.concurrency, setting)
 	case atTogether:
-		return refuse(after, "%d requests of your tier are under way already, and so many are allowed at a time; come again in %s (the operator raises %stier_concurrency)", t.together, inSeconds(after), setting)
+		text = fmt.Sprintf("%d requests of your tier are under way already, and so many are allowed at a time; come again in %s (the operator raises %stier_concurrency)", t.together, inSeconds(after), setting)
+	default:
+		l := &t.limits[place]
+		if l.Window == 0 {
+			text = fmt.Sprintf("the day's budget of %s is used up, %s; it is full again at midnight UTC, in %s (the operator raises %sdaily.%s)", l.Unit, l.amount(), inSeconds(after), setting, l.Unit)
+			break
+		}
+		text = fmt.Sprintf("the quota of %s is used up, %s in %s; come again in %s (the operator raises %s%s)", l.Unit, l.amount(), windowText(l.Window), inSeconds(after), setting, l.Unit)
 	}
-	l := &t.limits[place]
-	if l.Window == 0 {
-		return refuse(after, "the day's budget of %s is used up, %s; it is full again at midnight UTC, in %s (the operator raises %sdaily.%s)",
-			l.Unit, l.amount(), inSeconds(after), setting, l.Unit)
-	}
-	return refuse(after, "the quota of %s is used up, %s in %s; come again in %s (the operator raises %s%s)",
-		l.Unit, l.amount(), l.Window, inSeconds(after), setting, l.Unit)
-}
-
-func refuse(after time.Duration, format string, args ...any) error {
-	return fault.New(fault.RateLimited, "rate_limited", format, args...).After(after)
+	return fault.New(fault.RateLimited, "rate_limited", "%s", text).At("quota."+t.limitName(place), "used up").After(after)
 }
 
 // account finds or makes a caller's account; nil where there are no limits.
@@ -292,7 +341,7 @@ func (l *Limiter) sweep(now time.Time) {
 
 // tierOf gives the tier of that name, or the default; nil where there is neither.
 func (l *Limiter) tierOf(name string) *tier {
-	if t := l.tiers[name]; t != nil {
+	if t, known := l.tiers[name]; known {
 		return t
 	}
 	if name != "" {

@@ -181,7 +181,7 @@ func TestDailyBudget(t *testing.T) {
 	l, c := local(t, Tier{Limits: []Limit{daily(t, Requests, "2")}})
 	in(t, l, web, 0).Leave()
 	in(t, l, web, 0).Leave()
-	if after := out(t, l, web, "the day's budget of requests is used up, 2; it is full again at midnight UTC, in 12h0m0s (the operator raises quotas.tiers.default.daily.requests)"); after != 12*time.Hour {
+	if after := out(t, l, web, "the day's budget of requests is used up, 2; it is full again at midnight UTC, in 12h (the operator raises quotas.tiers.default.daily.requests)"); after != 12*time.Hour {
 		t.Error(after)
 	}
 	c.add(12*time.Hour - 1)

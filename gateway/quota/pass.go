@@ -17,6 +17,7 @@ type Pass struct {
 	would   string    // the limit that would have refused it, in a dry run
 	after   time.Duration
 	body    countedBody
+	later   bool // it does not count as a request at a time
 
 	// Under the account's mu.
 	guess   Cost // taken ahead
@@ -36,7 +37,7 @@ func (p *Pass) Value(key any) any {
 
 // Add tells what the request costs beyond what Enter was told.
 func (p *Pass) Add(u Unit, n float64) {
-	if p == nil || !(n > 0) {
+	if p == nil || !(n > 0) || p.began.IsZero() { // or was refused
 		return
 	}
 	a := p.account
@@ -44,6 +45,9 @@ func (p *Pass) Add(u Unit, n float64) {
 	defer a.mu.Unlock()
 	p.add(u, n)
 }
+
+// Sent tells that what was announced has come.
+func (p *Pass) Sent(bytes int64) { p.Add(Bytes, float64(bytes)) }
 
 // Item tells that an item is worked on. The first one is the request itself, each other counts as one more.
 func (p *Pass) Item() {
@@ -76,12 +80,14 @@ func (p *Pass) Leave() {
 	a := p.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if p.left {
+	if p.left || p.began.IsZero() {
 		return
 	}
 	p.left = true
-	a.running--
-	a.tier.running.Add(-1)
+	if !p.later {
+		a.running--
+		a.tier.running.Add(-1)
+	}
 	now := p.limiter.now()
 	a.pass(now)
 	a.learn(&p.spent, now.Sub(p.began))
@@ -92,9 +98,9 @@ func (p *Pass) Leave() {
 	p.limiter.book(p, &diff)
 }
 
-// RateLimit gives the values of the headers RateLimit-Policy and RateLimit, each a slice of one that must not be changed; nil for nil.
+// RateLimit gives the values of the headers RateLimit-Policy and RateLimit, each a slice of one that must not be changed; nil where there is nothing to say.
 func (p *Pass) RateLimit() (policy, state []string) {
-	if p == nil {
+	if p == nil || p.state[0] == "" {
 		return nil, nil
 	}
 	return p.account.policy[:1:1], p.state[:1:1]

@@ -28,6 +28,9 @@ const (
 )
 
 func newTier(name string, t Tier) *tier {
+	if len(t.Limits) == 0 && t.Concurrency <= 0 && t.Together <= 0 {
+		return nil
+	}
 	own := &tier{name: name, limits: t.Limits, concurrency: t.Concurrency, together: t.Together}
 	own.policy[0] = own.policies()
 	return own

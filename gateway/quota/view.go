@@ -38,6 +38,9 @@ func (l *Limiter) Stats() Stats {
 	s := Stats{DryRun: l.config.DryRun, Accounts: len(l.accounts)}
 	l.mu.RUnlock()
 	for name, t := range l.tiers {
+		if t == nil {
+			continue
+		}
 		v := TierStats{Name: name, Refused: map[string]uint64{}, Running: t.running.Load()}
 		for i := range t.limits {
 			v.Refused[t.limitName(i)] = t.refused[i].Load()

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,7 +14,7 @@ func (l *Limit) amount() string {
 	case Bytes:
 		return byteText(l.Quota)
 	case Inference:
-		return (time.Duration(l.Quota) * time.Millisecond).String()
+		return windowText(time.Duration(l.Quota) * time.Millisecond)
 	}
 	return strconv.FormatFloat(l.Quota, 'f', -1, 64)
 }
@@ -35,7 +36,19 @@ func inSeconds(d time.Duration) string {
 		return "1 second"
 	}
 	if n >= 120 {
-		return (time.Duration(n) * time.Second).String()
+		return windowText(time.Duration(n) * time.Second)
 	}
 	return strconv.FormatInt(n, 10) + " seconds"
+}
+
+// windowText is a time without the units that are zero.
+func windowText(d time.Duration) string {
+	text := d.String()
+	if rest, cut := strings.CutSuffix(text, "m0s"); cut {
+		text = rest + "m"
+	}
+	if rest, cut := strings.CutSuffix(text, "h0m"); cut {
+		text = rest + "h"
+	}
+	return text
 }
