@@ -9,13 +9,6 @@ import (
 	"triton-gateway/internal/servercert"
 )
 
-// Bounds of HTTP/2 over TLS.
-const (
-	http2Quiet = time.Minute      // without a frame from the client; it is asked then whether it is there
-	http2Pong  = 15 * time.Second // for its answer
-	http2Stall = 30 * time.Second // that a client may take no byte of what is written to it
-)
-
 // certified is a group of listeners and what they present.
 type certified struct {
 	name string
@@ -32,7 +25,6 @@ func (l *listener) encrypt(c *servercert.Certificates) {
 	s.Protocols = new(http.Protocols)
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
-	s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: mostStreams, SendPingTimeout: http2Quiet, PingTimeout: http2Pong, WriteByteTimeout: http2Stall}
 }
 
 // serve is http.Server's, encrypted or not.

@@ -55,8 +55,8 @@ const app = {
 function say(text) { byId('said').textContent = text; }
 
 /** Shows a problem in words; null takes it away. Where the gateway or its backend is away, the page goes on by itself when they are back. */
-function fail(problem) {
-  if (problem?.name === 'AbortError') return;
+function fail(problem, byHand = false) {
+  if (problem?.name === 'AbortError' || (!problem && !byHand && key.refused())) return; // without a key nothing else is news
   const place = byId('problem');
   if (problem?.away) {
     health(problem);
@@ -77,7 +77,7 @@ function fail(problem) {
       problem.away && button('Try now', () => recovery.now()),
       problem.status === 401 && button('Give a key', () => key.askForKey()),
       problem.code === 'page_is_old' && button('Reload', () => location.reload()),
-      button('×', () => fail(null), { class: 'close', 'aria-label': 'Close this message' })));
+      button('×', () => fail(null, true), { class: 'close', 'aria-label': 'Close this message' })));
   place.hidden = false;
 }
 

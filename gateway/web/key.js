@@ -21,6 +21,9 @@ function keep(key) {
 /** Says whether requests carry a key. */
 export const keyed = () => kept() !== '';
 
+/** Says whether the visitor was asked for a key and gave none. */
+export const refused = () => declined;
+
 /** The options of a fetch with the key that there is, and that key. */
 export function withKey(init = {}) {
   const key = kept();
