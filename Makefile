@@ -138,6 +138,13 @@ CHAOS ?=
 chaos: build parts ## break Triton, Redis, disk, DNS and clock in four ways each under load, and write the table in docs/chaos.md (CHAOS=redis for some)
 	go test -count=1 -v -timeout 60m -run TestTable ./bench/chaos -args -full $(if $(CHAOS),-only '$(CHAOS)')
 
+# For how long.
+SOAK ?= 30m
+
+.PHONY: soak
+soak: build parts ## run a gateway with all features on at 70 % of what the machine carries, and look whether anything grows (SOAK=5m for less)
+	go test -count=1 -v -timeout 12h -run TestSoak ./bench/soak -args -for $(SOAK)
+
 .PHONY: models
 models: train-venv ## train the demo models anew, by the scripts in training/ (MODELS="iris shapes:2" for some)
 	.cache/train/bin/python training/train.py $(MODELS)

@@ -35,7 +35,10 @@ type Cell struct {
 	breaks func(*Rig) (mend func() error, err error)
 	// readies is done before the load; nil for nothing.
 	readies func(*Rig) error
-	slow    bool // takes too long for a short run
+	// after is done where jobs have not ended long after the load, which has to let them end; nil: they are lost.
+	after   func(*Rig) error
+	lasting time.Duration // of the fault, where the plan's is too short for it to show
+	slow    bool          // takes too long for a short run
 }
 
 // Name is part and kind.
@@ -77,7 +80,7 @@ func (p Plan) Run(ctx context.Context, r *Rig, c Cell) (*Row, error) {
 	broken := t.now()
 	mend, err := c.breaks(r)
 	if err == nil {
-		sleep(ctx, p.Fault)
+		sleep(ctx, max(p.Fault, c.lasting))
 		err = mend()
 	}
 	if err != nil {
@@ -88,7 +91,15 @@ func (p Plan) Run(ctx context.Context, r *Rig, c Cell) (*Row, error) {
 	calm := t.awaitCalm(ctx, broken, mended, p)
 	stop()
 	row := &Row{Cell: c, samples: t.Seen(), broken: broken, mended: mended, Calm: calm}
-	row.Jobs = t.Settle(ctx, p.Bound)
+	t.await(ctx, p.Bound)
+	if waiting := t.jobs.waiting(); waiting > 0 && c.after != nil {
+		if err := c.after(r); err != nil {
+			return nil, err
+		}
+		t.await(ctx, p.Bound)
+		t.jobs.Late = waiting - t.jobs.waiting()
+	}
+	row.Jobs = t.jobs.sum(ctx)
 	return row, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,9 +15,8 @@ const (
 	lateness = 500 * time.Millisecond
 	// slowDisk is how many writes a second a slow disk does.
 	slowDisk = 20
-	// wander is how often a clock without a sense jumps, and wanderFar how far at most.
-	wander    = 100 * time.Millisecond
-	wanderFar = hour
+	// sweeps is long enough for the gateway to look for jobs whose time is over, which it does every 5 to 15 seconds.
+	sweeps = 20 * time.Second
 )
 
 // Cells are all faults.
@@ -41,11 +39,11 @@ func Cells() []Cell {
 		{Part: "dns", Kind: "hang", Does: "no question is answered", breaks: nameless(silent)},
 		{Part: "dns", Kind: "slow", Does: "each answer takes 2 s", breaks: nameless(tardy)},
 		{Part: "dns", Kind: "garbage", Does: "random bytes as answers", breaks: nameless(babbling)},
-		{Part: "clock", Kind: "kill", Does: "ten years ahead, then back", breaks: shiftedBy(3652 * day)},
-		{Part: "clock", Kind: "hang", Does: "it stands still", breaks: (*Rig).stopClock},
-		{Part: "clock", Kind: "slow", Does: "an hour back, then right again", breaks: shiftedBy(-hour)},
-		{Part: "clock", Kind: "ahead", Does: "an hour ahead, then back", breaks: shiftedBy(hour)},
-		{Part: "clock", Kind: "garbage", Does: "somewhere else every 100 ms, up to an hour away", breaks: (*Rig).wanderingClock},
+		{Part: "clock", Kind: "kill", Does: "ten years ahead, then back", lasting: sweeps, breaks: shiftedBy(3652 * day)},
+		{Part: "clock", Kind: "hang", Does: "it stands still", lasting: sweeps, breaks: (*Rig).stopClock},
+		{Part: "clock", Kind: "slow", Does: "an hour back, then right again", lasting: sweeps, breaks: shiftedBy(-hour)},
+		{Part: "clock", Kind: "ahead", Does: "an hour ahead, then back", lasting: sweeps, breaks: shiftedBy(hour)},
+		{Part: "clock", Kind: "garbage", Does: "somewhere else every 100 ms, up to an hour away", lasting: sweeps, after: (*Rig).laterClock, breaks: (*Rig).wanderingClock},
 	}
 }
 
@@ -128,36 +126,4 @@ func nameless(m nameMode) func(*Rig) (func() error, error) {
 			return r.names.become(answering)
 		}, nil
 	}
-}
-
-func shiftedBy(nanos int64) func(*Rig) (func() error, error) {
-	return func(r *Rig) (func() error, error) {
-		return func() error { return setClock(r.clock, 0) }, setClock(r.clock, nanos)
-	}
-}
-
-// clockFollows sets the clock again and again until it is mended.
-func (r *Rig) clockFollows(every time.Duration, shift func() int64) (func() error, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() {
-		for ctx.Err() == nil {
-			if err := setClock(r.clock, shift()); err != nil {
-				over <- err
-				return
-			}
-			sleep(ctx, every)
-		}
-		over <- setClock(r.clock, 0)
-	}()
-	return func() error { cancel(); return <-over }, nil
-}
-
-func (r *Rig) stopClock() (func() error, error) {
-	start := time.Now()
-	return r.clockFollows(5*time.Millisecond, func() int64 { return -int64(time.Since(start)) })
-}
-
-func (r *Rig) wanderingClock() (func() error, error) {
-	return r.clockFollows(wander, func() int64 { return rand.Int64N(2*wanderFar) - wanderFar })
 }

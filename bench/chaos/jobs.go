@@ -14,6 +14,7 @@ import (
 // Jobs is what became of the jobs of a run.
 type Jobs struct {
 	Accepted, Right, Wrong int
+	Late                   int      // were not done in time, and ended well when the clock had come to where it had been
 	Lost                   []string // what is known of each that is not there, failed or did not end
 }
 
@@ -153,6 +154,12 @@ func (j *jobs) ended(one job, f fate, text string) {
 
 // Settle waits until every accepted job has ended, at most for bound, and says what became of them.
 func (t *Traffic) Settle(ctx context.Context, bound time.Duration) Jobs {
+	t.await(ctx, bound)
+	return t.jobs.sum(ctx)
+}
+
+// await waits until every accepted job has ended, at most for bound.
+func (t *Traffic) await(ctx context.Context, bound time.Duration) {
 	j := t.jobs
 	for until := time.Now().Add(bound); ctx.Err() == nil; {
 		j.mu.Lock()
@@ -168,18 +175,33 @@ func (t *Traffic) Settle(ctx context.Context, bound time.Duration) Jobs {
 		lookCtx, cancel := context.WithTimeout(ctx, patience)
 		v, text, f := j.look(lookCtx, one, "?wait=2s")
 		cancel()
-		if f == under && time.Now().After(until) {
-			f, text = lost, "an accepted job has not ended: "+v.String()+" "+text
-		}
 		j.ended(one, f, text)
+		if f == under && time.Now().After(until) {
+			return
+		}
 		if f == under && v != Right {
 			sleep(ctx, 100*time.Millisecond)
 		}
 	}
+}
+
+// sum gives the jobs of a run. Those that have not ended are lost.
+func (j *jobs) sum(ctx context.Context) Jobs {
 	j.again(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for range j.open {
+		j.Lost = append(j.Lost, "an accepted job has not ended")
+	}
+	j.open = nil
 	return j.Jobs
+}
+
+// waiting is how many have not ended.
+func (j *jobs) waiting() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.open)
 }
 
 // again asks for every old job once more.

@@ -66,7 +66,7 @@ func (r *Row) Faults(bound time.Duration) (list []string) {
 // Table shows rows, in Markdown.
 func Table(rows []*Row) string {
 	var b strings.Builder
-	b.WriteString("| part | fault | calls | right | refused | told | bare | hung | wrong | p99 before | p99 during, right | p99 during, others | as before after | jobs: accepted, lost, wrong |\n")
+	b.WriteString("| part | fault | calls | right | refused | told | bare | hung | wrong | p99 before | p99 during, right | p99 during, others | as before after | jobs: accepted, late, lost, wrong |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		fmt.Fprintf(&b, "| %s | %s: %s | ", r.Cell.Part, r.Cell.Kind, r.Cell.Does)
@@ -83,8 +83,8 @@ func Table(rows []*Row) string {
 		if r.Calm >= 0 {
 			calm = fmt.Sprintf("%.1f s", r.Calm.Seconds())
 		}
-		fmt.Fprintf(&b, "%d | %d | %d | %d | %d | %d | %d | %s | %s | %s | %s | %d, %d, %d |\n", total, n[Right], n[Refused], n[Told], n[Bare], n[Hung], n[Wrong],
-			ms(P99(between(r.samples, 0, r.broken), isRight)), ms(P99(during, isRight)), ms(P99(during, notRight)), calm, r.Jobs.Accepted, len(r.Jobs.Lost), r.Jobs.Wrong)
+		fmt.Fprintf(&b, "%d | %d | %d | %d | %d | %d | %d | %s | %s | %s | %s | %d, %d, %d, %d |\n", total, n[Right], n[Refused], n[Told], n[Bare], n[Hung], n[Wrong],
+			ms(P99(between(r.samples, 0, r.broken), isRight)), ms(P99(during, isRight)), ms(P99(during, notRight)), calm, r.Jobs.Accepted, r.Jobs.Late, len(r.Jobs.Lost), r.Jobs.Wrong)
 	}
 	return b.String()
 }

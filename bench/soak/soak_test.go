@@ -24,6 +24,12 @@ var (
 // ordinary is the part of the capacity that is run at.
 const ordinary = 0.7
 
+// A run below long is no measurement: it shows that all works, at a rate that any machine carries.
+const (
+	long   = 5 * time.Minute
+	gentle = 20
+)
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestSoak runs the load, and fails where a call fails or something grows.
@@ -38,7 +44,10 @@ func TestSoak(t *testing.T) {
 	}
 	defer traffic.Close()
 	pace := *rate
-	if pace == 0 {
+	switch {
+	case pace == 0 && *lasting < long:
+		pace = gentle
+	case pace == 0:
 		pace = ordinary * capacity(t, r)
 	}
 	t.Logf("%.0f calls a second for %v; on: %s", pace, *lasting, strings.Join(r.Features(), ", "))
@@ -49,14 +58,25 @@ func TestSoak(t *testing.T) {
 	table, grown := Table(readings, min(*lasting/5, 5*time.Minute))
 	counts := chaos.Count(all)
 	t.Logf("%d calls, %d right; p99 %v\n%s", len(all), counts[chaos.Right], chaos.P99(all, func(chaos.Verdict) bool { return true }).Round(time.Millisecond), table)
+	failed := t.Errorf
+	if *lasting < long && counts[chaos.Right]+counts[chaos.Refused] == len(all) {
+		failed = t.Logf // a machine that is busy for seconds refuses some
+	}
 	for _, text := range chaos.Texts(all, 20) {
-		t.Errorf("%d times: %s", text.N, text.Text)
+		failed("%d times: %s", text.N, text.Text)
+	}
+	if counts[chaos.Right] == 0 || len(readings) < 20 {
+		t.Errorf("%d right answers and %d readings", counts[chaos.Right], len(readings))
 	}
 	if jobs := traffic.Settle(t.Context(), time.Minute); jobs.Accepted == 0 || jobs.Right != jobs.Accepted {
 		t.Errorf("of %d jobs %d ended well; %v", jobs.Accepted, jobs.Right, jobs.Lost)
 	}
 	for _, g := range grown {
-		t.Error(g)
+		if *lasting < long {
+			t.Log(g)
+		} else {
+			t.Error(g)
+		}
 	}
 }
 
