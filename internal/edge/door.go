@@ -131,6 +131,7 @@ func (d *Door) State(nc net.Conn, state http.ConnState) {
 		c.fresh.Store(true)
 	case http.StateIdle:
 		c.idle.Store(time.Now().UnixNano())
+		c.late.Store(false) // the server interrupts its own reads between requests
 	case http.StateActive:
 		c.idle.Store(0)
 		if c.late.Load() { // the server says so of a request whose header it could not read, too

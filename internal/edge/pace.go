@@ -24,7 +24,7 @@ func (r Rate) For(n int) time.Duration {
 		return Slack
 	}
 	if most := int64(r) * int64(Slack/time.Second); int64(n) >= most {
-		return time.Duration(int64(n) / int64(r) * int64(time.Second))
+		return time.Duration(min(int64(n)/int64(r), 1<<32) * int64(time.Second))
 	}
 	return time.Duration(int64(n) * int64(time.Second) / int64(r))
 }
