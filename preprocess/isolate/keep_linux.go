@@ -72,7 +72,7 @@ func (p *pool) one() time.Duration {
 	go func() { since <- p.welcome(c) }()
 	state, err := c.process.Wait()
 	ended := time.Now()
-	c.ended = c.reason(state, err, p.options.Memory)
+	c.ended = c.reason(state, err)
 	c.gone.Store(true)
 	c.area.turn().Or(turnGone)
 	wake(c.area.turn())
@@ -183,7 +183,7 @@ func (p *pool) bury(c *child, state *os.ProcessState, unborn bool) {
 }
 
 // reason is why the child has ended.
-func (c *child) reason(state *os.ProcessState, err error, memory int64) string {
+func (c *child) reason(state *os.ProcessState, err error) string {
 	if why, ok := c.why.Load().(string); ok {
 		return why
 	}
@@ -198,10 +198,6 @@ func (c *child) reason(state *os.ProcessState, err error, memory int64) string {
 		if strings.Contains(words, sign) {
 			return Memory
 		}
-	}
-	// Without memory a runtime may stumble before it can say so. Maxrss is in KiB.
-	if used, ok := state.SysUsage().(*syscall.Rusage); ok && memory > 0 && used.Maxrss > memory*9/10>>10 {
-		return Memory
 	}
 	return Crashed
 }
