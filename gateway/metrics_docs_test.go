@@ -16,6 +16,7 @@ import (
 	"triton-gateway/gateway/cache"
 	"triton-gateway/gateway/jobs"
 	"triton-gateway/gateway/kserve"
+	"triton-gateway/gateway/payload"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/gateway/quota"
 	"triton-gateway/internal/limit"
@@ -55,6 +56,7 @@ func allReadings(t *testing.T) []readings {
 		loadReadings(func() []pipeline.Load { return []pipeline.Load{{Model: "m"}} }),
 		quotaReadings(func() quota.Stats { return quota.Stats{Shared: &quota.SharedStats{}} }),
 		tlsReadings(nil, time.Now),
+		payloadReadings(func() payload.Figures { return payload.Figures{} }),
 	}
 }
 

@@ -26,7 +26,7 @@ func (g *Gateway) keepPayloads(counts *metrics) error {
 		return bad("payload_log.%w", err)
 	}
 	g.onClose(log.Close)
-	counts.registry.MustRegister(payloadReadings(log))
+	counts.registry.MustRegister(payloadReadings(log.Figures))
 	k := &keeper{log: log, images: c.Images, most: int(c.log().Body), columns: g.columnsOf}
 	g.server.runner = keptItems{g.server.runner, k}
 	g.kserve.Runner = keptCalls{g.kserve.Runner, k}
@@ -45,9 +45,9 @@ func (g *Gateway) columnsOf(model string) []string {
 	return m.Spec.Input.Columns
 }
 
-func payloadReadings(l *payload.Log) readings {
+func payloadReadings(figures func() payload.Figures) readings {
 	return func() []reading {
-		f := l.Figures()
+		f := figures()
 		var dropped []labelled
 		for reason, n := range f.Dropped {
 			dropped = append(dropped, labelled{float64(n), []string{reason}})
