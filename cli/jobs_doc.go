@@ -42,7 +42,11 @@ func (p *problemDoc) String() string {
 func (j *jobDoc) final() bool { return j.State != "queued" && j.State != "running" }
 
 func (j *jobDoc) doneOf() string {
-	return strconv.Itoa(j.Progress.Done) + "/" + strconv.Itoa(j.Progress.Total)
+	text := strconv.Itoa(j.Progress.Done) + "/" + strconv.Itoa(j.Progress.Total)
+	if n := j.Progress.Failed; n > 0 {
+		text += ", " + strconv.Itoa(n) + " failed"
+	}
+	return text
 }
 
 // verdict is nil where the job and all of its items succeeded.

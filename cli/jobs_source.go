@@ -22,7 +22,7 @@ type picture struct {
 type input struct {
 	pictures []picture
 	json     []string // files that are jobs of their own
-	skipped  int      // files of folders and archives that are no pictures
+	skipped  []string // files of folders and archives that are no pictures, by name
 	bytes    int64
 	archives []*zip.ReadCloser
 }
@@ -100,13 +100,13 @@ func (in *input) folder(root string) error {
 		case d.IsDir():
 			return nil
 		case !isPicture(path):
-			in.skipped++
+			in.skipped = append(in.skipped, path)
 			return nil
 		}
 		info, err := os.Stat(path) // of what a link leads to
 		switch {
 		case errors.Is(err, fs.ErrNotExist), err == nil && (!info.Mode().IsRegular() || info.Size() == 0):
-			in.skipped++
+			in.skipped = append(in.skipped, path)
 			return nil
 		case err != nil:
 			return err
@@ -131,7 +131,7 @@ func (in *input) archive(path string) error {
 		switch {
 		case f.FileInfo().IsDir():
 		case !f.Mode().IsRegular() || !isPicture(f.Name) || f.UncompressedSize64 == 0 || f.UncompressedSize64 > 1<<40 || strings.HasPrefix(f.Name, "__MACOSX/"):
-			in.skipped++
+			in.skipped = append(in.skipped, f.Name)
 		default:
 			in.add(f.Name, int64(f.UncompressedSize64), f.Open)
 		}

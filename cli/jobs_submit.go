@@ -57,8 +57,8 @@ func (c *jobsSubmitCmd) Run(ctx context.Context, e *Env) error {
 	if c.Again {
 		s.salt = rand.Text()
 	}
-	if in.skipped > 0 {
-		s.progress.say(fmt.Sprintf("%s left out: no pictures by their names", plural(in.skipped, "file")))
+	if n := len(in.skipped); n > 0 {
+		s.progress.say(fmt.Sprintf("%s left out, no pictures by their names: %s", plural(n, "file"), some(in.skipped)))
 	}
 	var keep *results
 	if c.Out != "" {
@@ -173,4 +173,13 @@ func (s *submission) flags() string {
 		return ""
 	}
 	return " --url " + s.URL
+}
+
+// some names the first few of many.
+func some(names []string) string {
+	const few = 5
+	if len(names) > few {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	}
+	return strings.Join(names, ", ")
 }

@@ -1,12 +1,12 @@
 // Problems in words: what has happened, and what can be done about it.
 
 const words = {
-  invalid_image: ['The picture cannot be read', 'Give another picture: JPEG, PNG or WebP.'],
+  invalid_image: ['The picture cannot be read', 'Give another picture.'],
   invalid_row: ['The row does not fit the model', 'Mend the marked fields.'],
   invalid_request: ['The gateway does not understand this'],
-  image_too_large: ['The picture has too many pixels', 'Make it smaller, or raise limits.pixels of the gateway.'],
+  image_too_large: ['The picture is too large to decode'],
   body_too_large: ['The picture is too large to send', 'Make it smaller, or raise limits.body of the gateway.'],
-  unsupported_media_type: ['This kind of file is not taken', 'Give JPEG, PNG or WebP.'],
+  unsupported_media_type: ['This kind of file is not taken'],
   model_not_found: ['There is no such model'],
   version_not_found: ['There is no such version'],
   rate_limited: ['Too many requests', 'Wait a moment, then try again.'],

@@ -58,9 +58,10 @@ class Compare {
       return;
     }
     const asked = rest ? rest.split('/').map((text) => { const [name, version = ''] = text.split('@'); return { name, version }; }) : [];
-    const unknown = asked.find((a) => !this.models.some((m) => m.name === a.name));
+    const known = (a) => this.models.some((m) => m.name === a.name);
+    const unknown = asked.find((a) => !known(a));
     if (unknown) this.app.fail({ title: `${unknown.name} cannot be compared`, detail: 'There is no model of this name that takes pictures; the lists have those that do.' });
-    const [a, b] = this.#pair(asked.filter((x) => x !== unknown));
+    const [a, b] = this.#pair(asked.filter(known));
     await Promise.all([this.left.choose(a), this.right.choose(b)]);
     this.#offer();
     await this.run();
