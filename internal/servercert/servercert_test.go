@@ -190,7 +190,14 @@ func TestClientsNeedACertificate(t *testing.T) {
 			}
 		}
 		must(t, e, right, "server")
-		must(t, e, right, "server")
+		if c, err := tls.Dial("tcp", e.address, right); err != nil {
+			t.Error(err)
+		} else {
+			if c.ConnectionState().DidResume {
+				t.Errorf("%x: a session is resumed, and its certificate may not be looked at again", version)
+			}
+			_ = c.Close()
+		}
 		certtest.Write(t, folder, "clients.pem", other.PEM)
 		e.Look()
 		if _, err := who(t, e, right); err == nil {
