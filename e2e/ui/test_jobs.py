@@ -76,6 +76,23 @@ def test_a_folder_is_answered_as_infer_answers(page, gateway, folder):
     assert [r["error"] for r in rows if r["file"].endswith("broken.png")] == [lines[0]["error"]["detail"]]
 
 
+def test_nothing_goes_to_another_model_than_the_one_shown(page, gateway, troubles):
+    page.goto("/#jobs")
+    form = page.get_by_role("region", name="Hand in")
+    form.locator("input[type=file]:not([webkitdirectory])").set_input_files(gateway.samples("shapes")[0])
+    button = form.get_by_role("button", name="Hand in")
+    expect(button).to_have_text("Hand in 1 file")
+    expect(form.locator(".chosen")).not_to_contain_text("false")
+    page.route("**/v1/models/shapes-detector", lambda route: route.abort())
+    form.get_by_label("Model", exact=True).select_option("shapes-detector")
+    expect(form).to_contain_text("shapes-detector cannot be described now")
+    expect(button).to_be_disabled()
+    page.unroute("**/v1/models/shapes-detector")
+    form.get_by_label("Model", exact=True).select_option("shapes")
+    expect(button).to_be_enabled()
+    troubles.allow("net::ERR_FAILED")
+
+
 def test_an_answer_opens_with_its_picture(page, folder):
     hand_in(page, "shapes-detector", folder)
     state(page, "done, 1 failed")
