@@ -37,7 +37,7 @@ func newFeatures(tb testing.TB, program, folder, disk string) (f features, err e
 	keys := filepath.Join(folder, "keys.yaml")
 	if on("GATEWAY_AUTH__KEYS_FILE", keys) {
 		f.key = rand.Text()
-		text := fmt.Sprintf("keys: [{id: callers, sha256: %x, tenant: a, tier: default, scopes: [infer, jobs]}]\n", sha256.Sum256([]byte(f.key)))
+		text := fmt.Sprintf("keys: [{id: callers, sha256: %x, tenant: a, tier: default, scopes: [infer, jobs, admin]}]\n", sha256.Sum256([]byte(f.key)))
 		if err := os.WriteFile(keys, []byte(text), 0o600); err != nil {
 			return f, err
 		}

@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,6 +138,14 @@ func (r *Rig) Features() (names []string) {
 		names = append(names, name)
 	}
 	return names
+}
+
+// Header is what a request needs so that the gateway knows the caller.
+func (r *Rig) Header() http.Header {
+	if r.key == "" {
+		return nil
+	}
+	return http.Header{"X-Api-Key": {r.key}}
 }
 
 // again ends the gateway and starts it with what it left on its disk.

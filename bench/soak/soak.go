@@ -5,6 +5,7 @@ package soak
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,9 +26,9 @@ type Reading struct {
 	Files      float64 // open descriptors
 }
 
-// read takes a reading from the metrics at a URL and from the kernel.
-func read(url string, pid int) (r Reading, err error) {
-	m, err := load.Metrics(url)
+// read takes a reading from the metrics at a URL and from the kernel. The header holds a key, where one is asked for.
+func read(url string, header http.Header, pid int) (r Reading, err error) {
+	m, err := load.MetricsFor(url, header)
 	if err != nil {
 		return r, err
 	}

@@ -99,7 +99,7 @@ func watch(t *testing.T, r *chaos.Rig, lasting time.Duration) (list []Reading) {
 	tick := time.NewTicker(min(time.Second, lasting/100))
 	defer tick.Stop()
 	for start := time.Now(); time.Since(start) < lasting; {
-		reading, err := read("http://"+r.Admin+"/metrics", r.Pid())
+		reading, err := read("http://"+r.Admin+"/metrics", r.Header(), r.Pid())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -118,3 +118,20 @@ func TestCPU(t *testing.T) {
 		t.Error("a process that is not there has a CPU time")
 	}
 }
+
+func TestMetricsFor(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Api-Key") != "key" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = w.Write([]byte("# HELP a b\na 2\n"))
+	}))
+	defer server.Close()
+	if got, err := MetricsFor(server.URL, http.Header{"X-Api-Key": {"key"}}); err != nil || got["a"] != 2 {
+		t.Errorf("%v %v", got, err)
+	}
+	if _, err := Metrics(server.URL); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("without a key: %v", err)
+	}
+}

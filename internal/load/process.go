@@ -34,9 +34,19 @@ func CPU(pid int) (time.Duration, error) {
 }
 
 // Metrics reads Prometheus text: name with its labels, as they are written, to value.
-func Metrics(url string) (map[string]float64, error) {
+func Metrics(url string) (map[string]float64, error) { return MetricsFor(url, nil) }
+
+// MetricsFor is [Metrics] with these headers in the request, such as a key.
+func MetricsFor(url string, header http.Header) (map[string]float64, error) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get(url)
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
