@@ -137,11 +137,15 @@ type offer struct {
 
 // offers makes the exchange's side of this process, and takes what is told off the books.
 func (a *account) offers(now time.Time) (list [mostLimits]offer) {
-	passed := math.Max(now.Sub(a.exchanged).Seconds(), 0.001)
+	passed := math.Max(now.Sub(a.exchanged).Seconds(), leaseTime/20) // the first of many count as if they went on so
+	active := a.waiting > 0 || a.round != nil && a.round.urgent
+	for i := range a.limits {
+		active = active || a.buckets[i].used > 0
+	}
 	for i := range a.limits {
 		l, b := &a.limits[i], &a.buckets[i]
-		target := math.Ceil(math.Min(b.used/math.Max(passed, leaseTime/2)*leaseTime, math.Floor(l.Quota/leaseMost)))
-		if a.waiting > 0 || a.round != nil && a.round.urgent {
+		target := math.Ceil(math.Min(b.used/passed*leaseTime, math.Floor(l.Quota/leaseMost)))
+		if active { // a request needs one of each, also of what none has used
 			least := 1.0
 			if l.Unit == Requests {
 				least = float64(max(a.waiting, 1))

@@ -35,16 +35,20 @@ func (b *bucket) fill(l *Limit, seconds float64) {
 // reset makes it full, as at midnight.
 func (b *bucket) reset(l *Limit) { *b = bucket{level: l.Quota} }
 
-// take uses n units; below zero it gives them back.
+// take uses n units; below zero it gives them back: what was owed first, the rest may be used here again.
 func (b *bucket) take(l *Limit, n float64) {
 	b.used += n
-	if n > 0 {
-		leased := math.Min(b.lease, n)
-		b.lease -= leased
-		n -= leased
+	if n < 0 {
+		paid := math.Min(math.Max(b.owed, 0), -n)
+		b.owed -= paid
+		b.level = math.Min(l.Quota, b.level+paid)
+		b.lease += math.Max(math.Min(-n-paid, l.Quota-b.left()), 0)
+		return
 	}
-	b.owed += n
-	b.level = math.Min(l.Quota, b.level-n)
+	leased := math.Min(b.lease, n)
+	b.lease -= leased
+	b.owed += n - leased
+	b.level -= n - leased
 }
 
 // left is what may still be used.

@@ -205,9 +205,12 @@ func TestRedisFails(t *testing.T) {
 			if err := fail.off(server); err != nil {
 				t.Fatal(err)
 			}
-			start, before := time.Now(), passed.Load()
+			start, before, impatient := time.Now(), passed.Load(), l.Stats().Shared.Impatient
 			parts.Until(t, "Redis is left alone", 20*time.Second, func() bool { return !l.Stats().Shared.Up })
 			left := time.Since(start)
+			if n := l.Stats().Shared.Impatient - impatient; n > 16 { // each of the four, and some between two round trips
+				t.Errorf("%d requests waited for a Redis that does not answer", n)
+			}
 			parts.Until(t, "requests come in without Redis", 20*time.Second, func() bool { return passed.Load() > before+1000 })
 			if most := 500*(time.Since(start).Seconds()+1.5) + 500; float64(passed.Load()-before) > most {
 				t.Errorf("%d let in without Redis, at most %.0f", passed.Load()-before, most)
