@@ -29,6 +29,14 @@ type passport struct {
 	inside bool           // it came over the admin listener
 }
 
+// tenant is that of who was let in; "" where nobody was asked.
+func (p *passport) tenant() string {
+	if p.who == nil {
+		return ""
+	}
+	return p.who.Tenant
+}
+
 // gate lets callers in. nil is that of a gateway that asks nobody who they are.
 type gate struct {
 	callers authenticator

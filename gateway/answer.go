@@ -45,7 +45,7 @@ func (s *server) send(c *gin.Context, a *pipeline.Answer, mode cache.Mode) {
 	h := c.Writer.Header()
 	status, short := cacheStatus(a, mode)
 	st.cached = short
-	s.observe(a, short)
+	s.observe(st.tenant(), a, short)
 	// One array backs all values: http.Header wants a slice each.
 	v := [...]string{status, serverTiming(a.Timings, s.now().Sub(st.started)), a.Version, routeHeader(a.Model, a.Version, a.Reason), a.ETag, typeJSON, "", ""}
 	h["Cache-Status"] = v[0:1:1]

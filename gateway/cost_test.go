@@ -42,7 +42,7 @@ func BenchmarkTelemetry(b *testing.B) {
 		w.End(w.Begin(ctx, pipeline.Infer), pipeline.Ended{Stage: pipeline.Infer, Model: "shapes", Took: took(i)})
 	})
 	answer := &pipeline.Answer{FromCache: true, Cache: cache.Outcome{Hit: true, Detail: "memory"}, Model: "shapes"}
-	run("answer", func(int) { r.server.observe(answer, "hit") })
+	run("answer", func(int) { r.server.observe("", answer, "hit") })
 	log, err := os.Create(filepath.Join(b.TempDir(), "log"))
 	if err != nil {
 		b.Fatal(err)

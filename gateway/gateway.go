@@ -160,6 +160,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	if len(g.certs) > 0 {
 		counts.registry.MustRegister(tlsReadings(g.certs, time.Now))
 	}
+	g.warnClear()
 	debug.FreeOSMemory() // loading models has left garbage that an idle process would keep
 	return g, nil
 }

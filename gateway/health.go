@@ -47,7 +47,9 @@ func (s *server) ready(c *gin.Context) error {
 		if r.Ready {
 			count++
 		}
-		doc.Models = append(doc.Models, r)
+		if s.gate == nil { // who sends no key learns no names
+			doc.Models = append(doc.Models, r)
+		}
 	}
 	status := http.StatusOK
 	if !isOff(s.jobs.refused) {

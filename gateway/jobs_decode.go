@@ -117,7 +117,7 @@ func jobProblem(spec *jobs.Spec, index int, err error) (body []byte, poison bool
 // jobRunner runs items of jobs, and counts them as those of infer.
 type jobRunner struct {
 	jobs.Runner
-	observe func(a *pipeline.Answer, tier string)
+	observe func(tenant string, a *pipeline.Answer, tier string)
 }
 
 var _ jobs.Runner = jobRunner{}
@@ -127,7 +127,7 @@ func (j jobRunner) Run(ctx context.Context, r *pipeline.Request) (*pipeline.Answ
 	a, err := j.Runner.Run(ctx, r)
 	if err == nil {
 		_, short := cacheStatus(a, r.Cache)
-		j.observe(a, short)
+		j.observe(r.Tenant, a, short)
 	}
 	return a, err
 }

@@ -50,7 +50,7 @@ func (g *Gateway) openJobs(ctx context.Context, runner *pipeline.Pipeline, count
 		observer = counts.jobs
 	}
 	service = jobs.New(jobs.Deps{
-		Store: store, Runner: g.quotas.onQuota(jobRunner{runner, func(a *pipeline.Answer, tier string) { g.server.observe(a, tier) }}), Decoder: jobDecoder{}, Problem: jobProblem, Log: g.log,
+		Store: store, Runner: g.quotas.onQuota(jobRunner{runner, func(tenant string, a *pipeline.Answer, tier string) { g.server.observe(tenant, a, tier) }}), Decoder: jobDecoder{}, Problem: jobProblem, Log: g.log,
 		Batch: g.batchOf,
 		Limits: jobs.Limits{
 			Workers: c.Workers, Parallel: max(16, 2*runtime.GOMAXPROCS(0)), Timeout: g.config.Limits.Timeout, Attempts: c.Attempts, ResultTTL: c.ResultTTL,

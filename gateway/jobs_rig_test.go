@@ -93,7 +93,7 @@ func newJobRig(t testing.TB, idle bool, edit ...func(*Config, *jobs.Deps)) *jobR
 	d.Limits = jobs.Limits{Items: c.Items, Bytes: int64(c.Bytes), Workers: 2, Waiting: c.Waiting, Stored: int64(c.Stored), Attempts: c.Attempts, Timeout: time.Second}
 	var side *jobSide
 	j.rig = newRig(t, func(deps *serverDeps) {
-		d.Runner = jobRunner{deps.Runner, func(a *pipeline.Answer, tier string) { j.server.observe(a, tier) }}
+		d.Runner = jobRunner{deps.Runner, func(tenant string, a *pipeline.Answer, tier string) { j.server.observe(tenant, a, tier) }}
 		j.service = jobs.New(d)
 		side = newJobSide(j.service, nil, &j.config, fakeCheck(deps.Models))
 		side.spool = t.TempDir()

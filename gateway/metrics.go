@@ -166,7 +166,7 @@ func (m *metrics) observer() pipeline.Observer {
 }
 
 // observe counts one answered item.
-func (s *server) observe(a *pipeline.Answer, tier string) {
+func (s *server) observe(tenant string, a *pipeline.Answer, tier string) {
 	if s.metrics.off {
 		return
 	}
@@ -186,5 +186,5 @@ func (s *server) observe(a *pipeline.Answer, tier string) {
 		s.metrics.cacheSeries.add(key, c)
 	}
 	c.Inc()
-	s.stats.answered(a, kind == "hit")
+	s.stats.answered(tenant, a, kind == "hit")
 }

@@ -99,7 +99,7 @@ func TestStatsOfManyAtOnce(t *testing.T) {
 	for range 4 {
 		go func() {
 			for i := range 500 {
-				s.answered(&pipeline.Answer{Model: "m", Timings: []pipeline.Timing{{Stage: "infer", Duration: time.Millisecond}}}, i%2 == 0)
+				s.answered("", &pipeline.Answer{Model: "m", Timings: []pipeline.Timing{{Stage: "infer", Duration: time.Millisecond}}}, i%2 == 0)
 			}
 			done <- struct{}{}
 		}()
@@ -107,7 +107,7 @@ func TestStatsOfManyAtOnce(t *testing.T) {
 	for range 4 {
 		<-done
 	}
-	got, _ := s.models.Load("m")
+	got, _ := s.models.Load(statsKey{"", "m"})
 	if m := got.(*modelStats); m.answers.Load() != 2000 || m.hits.Load() != 1000 {
 		t.Error(m.answers.Load(), m.hits.Load())
 	}

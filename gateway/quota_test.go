@@ -251,7 +251,7 @@ func TestJobsAreChargedWhenTheyRun(t *testing.T) {
 	}
 	fake := &fakeRunner{stored: map[string]bool{}, seen: map[string]bool{}}
 	q := &quotas{l, false}
-	run := q.onQuota(jobRunner{fake, func(*pipeline.Answer, string) {}})
+	run := q.onQuota(jobRunner{fake, func(string, *pipeline.Answer, string) {}})
 	ctx := caller.With(t.Context(), &caller.Caller{ID: "web"})
 	held, err := l.Enter(ctx, quota.Subject{ID: "web"}, 0) // items do not count as requests at a time
 	if err != nil {

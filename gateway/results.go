@@ -31,7 +31,7 @@ func (s *server) sendAll(c *gin.Context, model string, results []result, mode ca
 				first = r.answer
 			}
 			_, short := cacheStatus(r.answer, mode)
-			s.observe(r.answer, short)
+			s.observe(st.tenant(), r.answer, short)
 		}
 	}
 	b := make([]byte, 0, size)

@@ -14,10 +14,13 @@ import (
 // stats counts what /v1/stats shows. Prometheus has the same and more; this is for a page that has no Prometheus.
 type stats struct {
 	since  time.Time
-	models sync.Map // name -> *modelStats
+	models sync.Map // statsKey -> *modelStats
 }
 
-// modelStats are the counts of one model since the start.
+// statsKey is a model as one tenant uses it.
+type statsKey struct{ tenant, model string }
+
+// modelStats are the counts of one model since the start, for one tenant.
 type modelStats struct {
 	answers, hits atomic.Int64
 }
@@ -25,10 +28,11 @@ type modelStats struct {
 func newStats(since time.Time) *stats { return &stats{since: since} }
 
 // answered counts one item.
-func (s *stats) answered(a *pipeline.Answer, hit bool) {
-	got, ok := s.models.Load(a.Model)
+func (s *stats) answered(tenant string, a *pipeline.Answer, hit bool) {
+	key := statsKey{tenant, a.Model}
+	got, ok := s.models.Load(key)
 	if !ok {
-		got, _ = s.models.LoadOrStore(a.Model, new(modelStats))
+		got, _ = s.models.LoadOrStore(key, new(modelStats))
 	}
 	m := got.(*modelStats)
 	m.answers.Add(1)
@@ -93,7 +97,7 @@ type statsView struct {
 	Cache         cacheView        `json:"cache" doc:"Over all models"`
 	Models        []modelStatsView `json:"models"`
 	Backends      []backendView    `json:"backends"`
-	Jobs          *jobStatsView    `json:"jobs,omitempty" doc:"Left out where jobs are off"`
+	Jobs          *jobStatsView    `json:"jobs,omitempty" doc:"Left out where jobs are off, and for callers without the scope admin"`
 }
 
 type cacheView struct {
@@ -107,7 +111,7 @@ type modelStatsView struct {
 	Ready  bool        `json:"ready"`
 	Count  int64       `json:"count" doc:"Items answered since the start"`
 	Cache  cacheView   `json:"cache"`
-	Stages []stageView `json:"stages"`
+	Stages []stageView `json:"stages" doc:"Of all callers together; empty for callers without the scope admin"`
 }
 
 type stageView struct {
@@ -151,29 +155,35 @@ type statsOutput struct{ Body statsView }
 // view gathers the statistics of all models that exist now.
 func (s *server) view(ctx context.Context, _ *struct{}) (*statsOutput, error) {
 	out := &statsOutput{Body: statsView{Version: s.build.Version, Backend: s.build.Backend, UptimeSeconds: s.now().Sub(s.stats.since).Seconds(), Models: []modelStatsView{}}}
+	counts, whole := s.stats.seenBy(ctx)
 	var hits, all int64
 	ready := false
 	for _, m := range s.models.List() {
 		v := modelStatsView{Name: m.Name, Ready: m.ready()}
 		ready = ready || v.Ready
-		if got, ok := s.stats.models.Load(m.Name); ok {
-			counts := got.(*modelStats)
-			v.Count = counts.answers.Load()
-			h := min(counts.hits.Load(), v.Count) // read later than the answers
-			v.Cache = ratio(h, v.Count)
-			hits, all = hits+h, all+v.Count
+		got := counts[m.Name]
+		v.Count, v.Cache = got.answers, ratio(got.hits, got.answers)
+		hits, all = hits+got.hits, all+got.answers
+		if v.Stages = []stageView{}; whole {
+			v.Stages = s.metrics.stages.view(m.Name)
 		}
-		v.Stages = s.metrics.stages.view(m.Name)
 		out.Body.Models = append(out.Body.Models, v)
 	}
 	out.Body.Cache = ratio(hits, all)
-	out.Body.Jobs = s.jobStats(ctx)
-	if s.metrics.pool != nil {
+	if whole {
+		out.Body.Jobs = s.jobStats(ctx)
+	}
+	if s.metrics.pool != nil && whole {
 		out.Body.Backends = poolView(s.metrics.pool)
 		return out, nil
 	}
 	b := backendView{Name: s.build.Backend}
+	if !whole && !ready {
+		b.Reason = "no model is ready"
+	}
 	switch err := s.models.Err(); {
+	case !whole:
+		b.Ready = ready
 	case err != nil:
 		b.Reason = faultOf(err).Detail
 	case len(out.Body.Models) == 0:

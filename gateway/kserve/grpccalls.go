@@ -61,8 +61,8 @@ func wireTensors(list []tensorInfo) (out []*tritonpb.ModelMetadataResponse_Tenso
 }
 
 // forbidden answers the calls that reach into the server's machine: ordinary callers may not make them, and to admins they are not offered.
-func (c *calls) forbidden(what string) error {
-	if !c.admin {
+func (c *calls) forbidden(ctx context.Context, what string) error {
+	if !operator(ctx, c.admin) {
 		return fault.New(fault.Forbidden, "forbidden", "%s is not open to callers of the gateway", what)
 	}
 	return status.Errorf(codes.Unimplemented, "%s is not served by the gateway; ask the Triton behind it", what)
@@ -74,41 +74,41 @@ const (
 )
 
 // SystemSharedMemoryStatus is refused.
-func (c *calls) SystemSharedMemoryStatus(context.Context, *tritonpb.SystemSharedMemoryStatusRequest) (*tritonpb.SystemSharedMemoryStatusResponse, error) {
-	return nil, c.forbidden(systemMemory)
+func (c *calls) SystemSharedMemoryStatus(ctx context.Context, _ *tritonpb.SystemSharedMemoryStatusRequest) (*tritonpb.SystemSharedMemoryStatusResponse, error) {
+	return nil, c.forbidden(ctx, systemMemory)
 }
 
 // SystemSharedMemoryRegister is refused.
-func (c *calls) SystemSharedMemoryRegister(context.Context, *tritonpb.SystemSharedMemoryRegisterRequest) (*tritonpb.SystemSharedMemoryRegisterResponse, error) {
-	return nil, c.forbidden(systemMemory)
+func (c *calls) SystemSharedMemoryRegister(ctx context.Context, _ *tritonpb.SystemSharedMemoryRegisterRequest) (*tritonpb.SystemSharedMemoryRegisterResponse, error) {
+	return nil, c.forbidden(ctx, systemMemory)
 }
 
 // SystemSharedMemoryUnregister is refused.
-func (c *calls) SystemSharedMemoryUnregister(context.Context, *tritonpb.SystemSharedMemoryUnregisterRequest) (*tritonpb.SystemSharedMemoryUnregisterResponse, error) {
-	return nil, c.forbidden(systemMemory)
+func (c *calls) SystemSharedMemoryUnregister(ctx context.Context, _ *tritonpb.SystemSharedMemoryUnregisterRequest) (*tritonpb.SystemSharedMemoryUnregisterResponse, error) {
+	return nil, c.forbidden(ctx, systemMemory)
 }
 
 // CudaSharedMemoryStatus is refused.
-func (c *calls) CudaSharedMemoryStatus(context.Context, *tritonpb.CudaSharedMemoryStatusRequest) (*tritonpb.CudaSharedMemoryStatusResponse, error) {
-	return nil, c.forbidden(cudaMemory)
+func (c *calls) CudaSharedMemoryStatus(ctx context.Context, _ *tritonpb.CudaSharedMemoryStatusRequest) (*tritonpb.CudaSharedMemoryStatusResponse, error) {
+	return nil, c.forbidden(ctx, cudaMemory)
 }
 
 // CudaSharedMemoryRegister is refused.
-func (c *calls) CudaSharedMemoryRegister(context.Context, *tritonpb.CudaSharedMemoryRegisterRequest) (*tritonpb.CudaSharedMemoryRegisterResponse, error) {
-	return nil, c.forbidden(cudaMemory)
+func (c *calls) CudaSharedMemoryRegister(ctx context.Context, _ *tritonpb.CudaSharedMemoryRegisterRequest) (*tritonpb.CudaSharedMemoryRegisterResponse, error) {
+	return nil, c.forbidden(ctx, cudaMemory)
 }
 
 // CudaSharedMemoryUnregister is refused.
-func (c *calls) CudaSharedMemoryUnregister(context.Context, *tritonpb.CudaSharedMemoryUnregisterRequest) (*tritonpb.CudaSharedMemoryUnregisterResponse, error) {
-	return nil, c.forbidden(cudaMemory)
+func (c *calls) CudaSharedMemoryUnregister(ctx context.Context, _ *tritonpb.CudaSharedMemoryUnregisterRequest) (*tritonpb.CudaSharedMemoryUnregisterResponse, error) {
+	return nil, c.forbidden(ctx, cudaMemory)
 }
 
 // TraceSetting is refused.
-func (c *calls) TraceSetting(context.Context, *tritonpb.TraceSettingRequest) (*tritonpb.TraceSettingResponse, error) {
-	return nil, c.forbidden("the trace setting")
+func (c *calls) TraceSetting(ctx context.Context, _ *tritonpb.TraceSettingRequest) (*tritonpb.TraceSettingResponse, error) {
+	return nil, c.forbidden(ctx, "the trace setting")
 }
 
 // LogSettings is refused.
-func (c *calls) LogSettings(context.Context, *tritonpb.LogSettingsRequest) (*tritonpb.LogSettingsResponse, error) {
-	return nil, c.forbidden("the log settings")
+func (c *calls) LogSettings(ctx context.Context, _ *tritonpb.LogSettingsRequest) (*tritonpb.LogSettingsResponse, error) {
+	return nil, c.forbidden(ctx, "the log settings")
 }

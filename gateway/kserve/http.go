@@ -36,14 +36,6 @@ type httpCall struct {
 	early          bool   // an answer may go out before the whole body has come in
 }
 
-// httpRoute is what is served at a path.
-type httpRoute struct {
-	rpc string // the name of the same call in gRPC
-	do  func(ctx context.Context, c *httpCall) error
-	// get and post say which methods are served; HEAD is where GET is.
-	get, post bool
-}
-
 // ServeHTTP answers one request.
 func (h *httpSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
@@ -61,7 +53,7 @@ func (h *httpSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer cancel()
 	if err == nil {
-		err = route.do(ctx, c)
+		err = route.do(h, ctx, c)
 	}
 	code, abort := Code{HTTP: http.StatusOK}, false
 	if err != nil {
@@ -98,93 +90,34 @@ func (t *httpRoute) allows(c *httpCall) error {
 }
 
 // route finds what is served at the path, and sets model and version.
-func (h *httpSide) route(c *httpCall) (httpRoute, error) {
+func (h *httpSide) route(c *httpCall) (*httpRoute, error) {
 	path, ok := strings.CutPrefix(c.r.URL.EscapedPath(), "/v2")
 	if ok && path == "" {
-		return httpRoute{rpc: "ServerMetadata", get: true, do: h.serverMetadata}, nil
+		return &httpRoutes[0], nil
 	}
 	if !ok || path[0] != '/' {
-		return httpRoute{}, notServed()
+		return noRoute, notServed()
 	}
 	var parts [8]string
 	list := parts[:0]
 	for part := range strings.SplitSeq(path[1:], "/") {
 		part, err := url.PathUnescape(part)
 		if err != nil || part == "" || len(list) == len(parts) {
-			return httpRoute{}, notServed()
+			return noRoute, notServed()
 		}
 		list = append(list, part)
 	}
 	if route, ok := h.find(c, list); ok {
 		return route, nil
 	}
-	return httpRoute{}, notServed()
+	return noRoute, notServed()
 }
+
+// noRoute is that of a path where nothing is served.
+var noRoute = &httpRoute{}
 
 func notServed() error {
 	return fault.New(fault.NotFound, "not_found", "Not Found: nothing is served at this path of /v2")
-}
-
-// find is the table of routes. Those of models come last.
-func (h *httpSide) find(c *httpCall, p []string) (httpRoute, bool) {
-	switch {
-	case is(p, "health", "live"):
-		return httpRoute{rpc: "ServerLive", get: true, do: h.live}, true
-	case is(p, "health", "ready"):
-		return httpRoute{rpc: "ServerReady", get: true, do: h.serverReady}, true
-	case is(p, "models", "stats"):
-		return httpRoute{rpc: "ModelStatistics", get: true, do: h.modelStatistics}, true
-	case is(p, "repository", "index"):
-		return httpRoute{rpc: "RepositoryIndex", post: true, do: h.repositoryIndex}, true
-	case is(p, "repository", "models", "*", "load"):
-		c.model = p[2]
-		return httpRoute{rpc: "RepositoryModelLoad", post: true, do: h.load}, true
-	case is(p, "repository", "models", "*", "unload"):
-		c.model = p[2]
-		return httpRoute{rpc: "RepositoryModelUnload", post: true, do: h.unload}, true
-	case p[0] == "systemsharedmemory", p[0] == "cudasharedmemory":
-		return httpRoute{rpc: "SharedMemory", get: true, post: true, do: h.refuse("shared memory is not served, as caller and model server may be on different machines; send the data with the request")}, true
-	case p[0] == "trace", len(p) == 4 && is(p, "models", "*", "trace", "setting"):
-		return httpRoute{rpc: "TraceSetting", get: true, post: true, do: h.refuse("trace settings are not served here; change them on the model server itself")}, true
-	case is(p, "logging"):
-		return httpRoute{rpc: "LogSettings", get: true, post: true, do: h.refuse("log settings are not served here; change them on the model server itself")}, true
-	}
-	if len(p) < 2 || p[0] != "models" {
-		return httpRoute{}, false
-	}
-	c.model, p = p[1], p[2:]
-	if len(p) >= 2 && p[0] == "versions" {
-		if !digits(p[1]) {
-			return httpRoute{}, false
-		}
-		c.version, p = p[1], p[2:]
-	}
-	switch {
-	case len(p) == 0:
-		return httpRoute{rpc: "ModelMetadata", get: true, do: h.modelMetadata}, true
-	case is(p, "infer"):
-		return httpRoute{rpc: "ModelInfer", post: true, do: h.inferTensors}, true
-	case is(p, "ready"):
-		return httpRoute{rpc: "ModelReady", get: true, do: h.isReady}, true
-	case is(p, "config"):
-		return httpRoute{rpc: "ModelConfig", get: true, do: h.modelConfig}, true
-	case is(p, "stats"):
-		return httpRoute{rpc: "ModelStatistics", get: true, do: h.modelStatistics}, true
-	}
-	return httpRoute{}, false
-}
-
-// is compares a path; * stands for any one part.
-func is(path []string, want ...string) bool {
-	if len(path) != len(want) {
-		return false
-	}
-	for i, w := range want {
-		if w != "*" && w != path[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" && s != "" }

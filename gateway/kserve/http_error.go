@@ -69,8 +69,8 @@ var (
 
 // refuse answers calls that change or show the model server itself: they are not for callers, and nothing here does them for admins.
 func (h *httpSide) refuse(text string) func(ctx context.Context, c *httpCall) error {
-	return func(context.Context, *httpCall) error {
-		if h.admin {
+	return func(ctx context.Context, _ *httpCall) error {
+		if operator(ctx, h.admin) {
 			return fault.New(fault.Unsupported, "unsupported_model", "%s", text)
 		}
 		return fault.New(fault.Forbidden, "forbidden", "%s", text)
