@@ -36,7 +36,9 @@ func TestAMessageThatSwells(t *testing.T) {
 			_ = w.Close()
 			taken := int64(0)
 			s := &Server{Deps: Deps{
-				Codes: func(error) (Code, string, time.Duration) { return Code{GRPC: uint32(codes.ResourceExhausted)}, "full", 0 },
+				Codes: func(error) (Code, string, time.Duration) {
+					return Code{GRPC: uint32(codes.ResourceExhausted)}, "full", 0
+				},
 				Bytes: func(_ context.Context, n int64) (func(), error) {
 					if taken+n > c.memory {
 						return nil, full
