@@ -21,6 +21,7 @@ func BenchmarkEnter(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+			p.Add(Bytes, 1000)
 			p.Add(Pixels, 1000)
 			p.Leave()
 		}

@@ -42,7 +42,8 @@ func (b *bucket) take(l *Limit, n float64) {
 		paid := math.Min(math.Max(b.owed, 0), -n)
 		b.owed -= paid
 		b.level = math.Min(l.Quota, b.level+paid)
-		b.lease += math.Max(math.Min(-n-paid, l.Quota-b.left()), 0)
+		b.lease = math.Min(l.Quota, b.lease-n-paid)
+		b.level = math.Min(b.level, l.Quota-b.lease)
 		return
 	}
 	leased := math.Min(b.lease, n)
