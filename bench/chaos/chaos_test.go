@@ -56,7 +56,7 @@ func TestSomeFaults(t *testing.T) {
 // TestTable runs all cells, each on a gateway of its own, and writes the table.
 func TestTable(t *testing.T) {
 	if !*full {
-		t.Skip("-full runs it, for a quarter of an hour")
+		t.Skip("-full runs it, for eight minutes and more")
 	}
 	site := NewSite(t)
 	var rows []*Row
