@@ -30,6 +30,7 @@ type grammar struct {
 	Jobs    jobsCmd    `cmd:"" help:"Hand pictures in, and collect the answers later."`
 	Models  modelsCmd  `cmd:"" help:"List the models, their versions and what is wrong with them."`
 	Doctor  doctorCmd  `cmd:"" help:"Check repository, engines, Triton and Redis, and say how to mend what is wrong."`
+	Key     keyCmd     `cmd:"" help:"Make keys by which callers are known."`
 	Health  healthCmd  `cmd:"" help:"Exit with 0 if a running gateway is ready, 1 if not; for container health checks."`
 	Config  configCmd  `cmd:"" help:"Check, print or describe gateway.yaml."`
 	Audit   auditCmd   `cmd:"" help:"Check an audit log."`

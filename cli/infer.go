@@ -17,6 +17,7 @@ type inferCmd struct {
 	Model string `short:"m" required:"" help:"The model's name."`
 	inferOptions
 	Upload bool   `help:"Send the picture at once. Without it, the gateway is asked for the answer by the picture's SHA-256 first, and gets the picture if it does not know it."`
+	Key    string `placeholder:"KEY" help:"Who asks, where the gateway wants to know; none: TRITON_GATEWAY_KEY of the environment, where others do not see it."`
 	URL    string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
 	tlsFlags
 }
@@ -27,7 +28,7 @@ func (c *inferCmd) Run(ctx context.Context, e *Env) error {
 	if err != nil {
 		return err
 	}
-	gw, err := reach(ctx, e, c.configFlags, c.URL, c.tlsFlags)
+	gw, err := reach(ctx, e, c.configFlags, c.URL, c.Key, c.tlsFlags)
 	if err != nil {
 		return err
 	}

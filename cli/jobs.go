@@ -33,6 +33,7 @@ const (
 // gatewayFlags say which gateway is asked, and how the answer is shown.
 type gatewayFlags struct {
 	URL    string   `default:"http://localhost:8080" placeholder:"URL" help:"The gateway to ask."`
+	Key    string   `placeholder:"KEY" help:"Who asks, where the gateway wants to know; none: TRITON_GATEWAY_KEY of the environment, where others do not see it."`
 	Header []string `placeholder:"'NAME: VALUE'" sep:"none" help:"Sent with each request; repeatable. For a proxy that asks who you are."`
 	JSON   bool     `name:"json" help:"Print the gateway's own documents."`
 	tlsFlags

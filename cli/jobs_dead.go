@@ -24,7 +24,7 @@ type deadLsCmd struct {
 
 // Run prints a table with the reasons.
 func (c *deadLsCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach()
+	gw, err := c.reach(e)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ type deadShowCmd struct {
 
 // Run shows the job and each item that could not be answered.
 func (c *deadShowCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach()
+	gw, err := c.reach(e)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (c *deadReplayCmd) Run(ctx context.Context, e *Env) error {
 	case !c.All:
 		return c.forEach(ctx, e, c.IDs, http.MethodPost, "/retry")
 	}
-	gw, err := c.reach()
+	gw, err := c.reach(e)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type jobsGateway struct {
 // answerTime bounds one request, uploads and long polls included.
 const answerTime = 5 * time.Minute
 
-func (f *gatewayFlags) reach() (*jobsGateway, error) {
+func (f *gatewayFlags) reach(e *Env) (*jobsGateway, error) {
 	u, err := url.Parse(f.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, failure{2, fmt.Sprintf("--url %s: write it as http://host:port", f.URL)}
@@ -36,6 +36,9 @@ func (f *gatewayFlags) reach() (*jobsGateway, error) {
 		return nil, err
 	}
 	gw := &jobsGateway{url: strings.TrimRight(f.URL, "/"), header: http.Header{}, client: client}
+	if key := keyOf(e, f.Key); key != "" {
+		gw.header.Set(headerKey, key)
+	}
 	for _, h := range f.Header {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {

@@ -20,7 +20,7 @@ type jobsGetCmd struct {
 
 // Run shows jobs, and waits for them where that is wanted.
 func (c *jobsGetCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach()
+	gw, err := c.reach(e)
 	if err != nil {
 		return err
 	}

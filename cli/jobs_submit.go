@@ -41,7 +41,7 @@ func (c *jobsSubmitCmd) Run(ctx context.Context, e *Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	gw, err := c.reach()
+	gw, err := c.reach(e)
 	if err != nil {
 		return err
 	}

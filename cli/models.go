@@ -12,6 +12,7 @@ import (
 type modelsCmd struct {
 	configFlags
 	JSON bool   `name:"json" help:"Print the gateway's own document."`
+	Key  string `placeholder:"KEY" help:"Who asks, where the gateway wants to know; none: TRITON_GATEWAY_KEY of the environment, where others do not see it."`
 	URL  string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
 	tlsFlags
 }
@@ -33,7 +34,7 @@ type modelList struct {
 
 // Run prints a table, with what is wrong under each model.
 func (c *modelsCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := reach(ctx, e, c.configFlags, c.URL, c.tlsFlags)
+	gw, err := reach(ctx, e, c.configFlags, c.URL, c.Key, c.tlsFlags)
 	if err != nil {
 		return err
 	}

@@ -21,26 +21,29 @@ const defaultURL = "http://localhost:8080"
 // remote talks to a gateway: the one at a URL or, where none is named and none runs here, one started inside this process.
 type remote struct {
 	url    string
+	key    string // sent with each request; "": none
 	client *http.Client
 	close  func()
 }
 
 // reach finds the gateway. url is --url's value; "" means the local one, started in this process if none runs.
-func reach(ctx context.Context, e *Env, f configFlags, url string, secure tlsFlags) (*remote, error) {
+func reach(ctx context.Context, e *Env, f configFlags, url, key string, secure tlsFlags) (*remote, error) {
+	key = keyOf(e, key)
 	client, err := secure.client(2 * time.Minute)
 	if err != nil {
 		return nil, err
 	}
 	if url != "" {
-		return &remote{strings.TrimRight(url, "/"), client, func() {}}, nil
+		return &remote{strings.TrimRight(url, "/"), key, client, func() {}}, nil
 	}
 	if f.Config == "" && f.ModelRepository == "" && len(f.Triton) == 0 && listening("localhost:8080") {
-		return &remote{defaultURL, client, func() {}}, nil
+		return &remote{defaultURL, key, client, func() {}}, nil
 	}
 	c, err := f.load(e, func(c *gateway.Config) {
 		c.Listen = gateway.Listen{HTTP: "127.0.0.1:0"}
 		c.Log.Level = "error"
 		c.Jobs.Queue = "off" // it answers one command
+		c.Auth = gateway.Auth{}
 	})
 	if err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ func reach(ctx context.Context, e *Env, f configFlags, url string, secure tlsFla
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()
-	return &remote{"http://" + g.Addr(), client, func() {
+	return &remote{"http://" + g.Addr(), "", client, func() {
 		cancel()
 		<-done
 		g.Close()
@@ -76,6 +79,9 @@ func (r *remote) call(ctx context.Context, method, path, contentType string, bod
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	if r.key != "" {
+		req.Header.Set(headerKey, r.key)
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {

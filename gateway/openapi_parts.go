@@ -88,6 +88,8 @@ func problemWords(status int) (code, detail string, retryable bool) {
 	switch status {
 	case 400:
 		return "invalid_request", "top_k is a whole number of at least 1, not \"many\"", false
+	case 401:
+		return "unauthenticated", "no key was sent; send one as Authorization: Bearer KEY or X-API-Key: KEY", false
 	case 403:
 		return "forbidden", "this is answered on the admin listener (listen.admin)", false
 	case 404:
