@@ -76,7 +76,7 @@ func (c *Config) overlay(environ []string) error {
 	var faults []error
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, envPrefix) {
+		if !strings.HasPrefix(name, envPrefix) || name == "GATEWAY_URL" || name == "GATEWAY_TOKEN" { // the last two tell the dashboard and the examples whom they ask
 			continue
 		}
 		if !known[name] {
