@@ -49,7 +49,7 @@ type jobsLsCmd struct {
 
 // Run prints a table.
 func (c *jobsLsCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach()
+	gw, err := c.reach(e)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *jobsRetryCmd) Run(ctx context.Context, e *Env) error {
 
 // forEach sends the same request about each job, and prints what has become of it.
 func (f *gatewayFlags) forEach(ctx context.Context, e *Env, ids []string, method, below string) error {
-	gw, err := f.reach()
+	gw, err := f.reach(e)
 	if err != nil {
 		return err
 	}
