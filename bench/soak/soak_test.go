@@ -80,7 +80,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// capacity is what the same mix gets through when each caller waits for its answer.
+// capacity is how many right answers a second the same mix gets when each caller waits for its answer, with the work on the jobs that it hands in.
 func capacity(t *testing.T, r *chaos.Rig) float64 {
 	t.Helper()
 	traffic, err := chaos.NewTraffic(r)
@@ -89,8 +89,14 @@ func capacity(t *testing.T, r *chaos.Rig) float64 {
 	}
 	defer traffic.Close()
 	d := min(max(*lasting/30, 2*time.Second), 20*time.Second)
-	load.Closed(t.Context(), 8, 0, d/2, traffic.Call)
-	return load.Closed(t.Context(), 8, 0, d, traffic.Call).Rate(load.Answered)
+	load.Closed(t.Context(), 4, 0, d/2, traffic.Call)
+	before, start := chaos.Count(traffic.Seen())[chaos.Right], time.Now()
+	load.Closed(t.Context(), 4, 0, d, traffic.Call)
+	right := chaos.Count(traffic.Seen())[chaos.Right] - before
+	if jobs := traffic.Settle(t.Context(), time.Minute); len(jobs.Lost) > 0 {
+		t.Fatalf("jobs wait for longer than a minute: %d of %d", len(jobs.Lost), jobs.Accepted)
+	}
+	return float64(right) / time.Since(start).Seconds() // the jobs that were left behind took their time too
 }
 
 // watch takes a reading every second, or a hundred where that is less.
