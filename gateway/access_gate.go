@@ -76,7 +76,7 @@ func (s *server) enter(r *http.Request, st *state, n need, admin bool) error {
 		s.gate.count(err)
 		return err
 	}
-	st.who = who
+	st.who, st.private = who, true
 	// In place: a copy of the request on the heap would cost more than all the rest. Only this goroutine has it.
 	*r = *r.WithContext(caller.With(r.Context(), who))
 	return s.gate.may(who, n)

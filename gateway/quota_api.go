@@ -39,8 +39,9 @@ type quotaTimesView struct {
 }
 
 type quotaInput struct {
-	Key  string `query:"key" maxLength:"256" doc:"The id of another's key, for callers with the scope admin" example:"web-app"`
-	Tier string `query:"tier" maxLength:"64" doc:"The tier of that key, where it has not called this gateway yet" example:"gold"`
+	Key    string `query:"key" maxLength:"256" doc:"The id of another's key, for callers with the scope admin" example:"web-app"`
+	Tenant string `query:"tenant" maxLength:"256" doc:"Whose key it is, where keys of several tenants may be called so" example:"a"`
+	Tier   string `query:"tier" maxLength:"64" doc:"The tier of that key, where it has not called this gateway yet" example:"gold"`
 }
 
 type quotaOutput struct{ Body quotaView }
@@ -88,21 +89,29 @@ func (s *server) quota(ctx context.Context, in *quotaInput) (*quotaOutput, error
 
 // other is the subject that an operator asks for.
 func (q *quotas) other(ctx context.Context, in *quotaInput) (quota.Subject, error) {
-	if c := caller.From(ctx); c != nil && !c.Scopes.Has(caller.Admin) && (in.Key != c.ID || in.Tier != "" && in.Tier != c.Tier) {
-		return quota.Subject{}, fault.New(fault.Forbidden, "forbidden", "the quotas of other keys are shown to keys with the scope admin; leave key and tier out to see your own").At("query.key", "another's key")
+	tenant := in.Tenant
+	if c := caller.From(ctx); c != nil && !c.Scopes.Has(caller.Admin) {
+		if in.Key != c.ID || in.Tier != "" && in.Tier != c.Tier || tenant != "" && tenant != c.Tenant {
+			return quota.Subject{}, othersQuota()
+		}
+		tenant = c.Tenant
 	}
 	if in.Key == "" {
 		return quota.Subject{}, badOption("query.tier", "tier is for the quota of a key: add key=ID, or leave tier out")
 	}
 	for _, kind := range []quota.Kind{quota.Key, quota.Tenant, quota.Address} {
-		if tier, ok := q.Find(kind, in.Key); ok && (in.Tier == "" || in.Tier == tier) {
-			return quota.Subject{Kind: kind, ID: in.Key, Tier: tier}, nil
+		if who, ok := q.Find(kind, tenant, in.Key); ok && (in.Tier == "" || in.Tier == who.Tier) {
+			return who, nil
 		}
 	}
 	if in.Tier == "" {
 		return quota.Subject{}, fault.New(fault.NotFound, "not_found", "the key %q has not called this gateway since it started; add its tier to see what others know of it", clip(in.Key)).At("query.key", "not seen here")
 	}
-	return quota.Subject{Kind: quota.Key, ID: in.Key, Tier: in.Tier}, nil
+	return quota.Subject{Kind: quota.Key, Tenant: tenant, ID: in.Key, Tier: in.Tier}, nil
+}
+
+func othersQuota() error {
+	return fault.New(fault.Forbidden, "forbidden", "the quotas of other keys are shown to keys with the scope admin; leave key, tenant and tier out to see your own").At("query.key", "another's key")
 }
 
 func viewOf(l *quota.UsageLimit) quotaLimitView {

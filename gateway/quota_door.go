@@ -47,7 +47,7 @@ func (q *quotas) subject(ctx context.Context, address string) (quota.Subject, bo
 	c := caller.From(ctx)
 	switch {
 	case c != nil && c.ID != "":
-		return quota.Subject{Kind: quota.Key, ID: c.ID, Tier: c.Tier}, true
+		return quota.Subject{Kind: quota.Key, Tenant: c.Tenant, ID: c.ID, Tier: c.Tier}, true
 	case c != nil:
 		return quota.Subject{Kind: quota.Tenant, ID: c.Tenant, Tier: c.Tier}, true
 	case !q.byAddress || address == "":

@@ -316,7 +316,7 @@ func (l *Limiter) account(who Subject) *account {
 		l.sweep(now)
 	}
 	if len(l.accounts) >= mostAccounts {
-		who.Kind, who.ID = Key, "\x00" // no key is called so
+		who.Kind, who.Tenant, who.ID = Key, "", "\x00" // no key is called so
 		if a = l.accounts[who]; a != nil {
 			return a
 		}
@@ -363,7 +363,7 @@ func (l *Limiter) tierOf(name string) *tier {
 
 // name is the account's key in Redis: a digest, which shows nothing of who calls.
 func (s *Subject) name(tier string) string {
-	sum := sha256.Sum256([]byte(string(rune('0'+s.Kind)) + "\x00" + s.ID + "\x00" + tier))
+	sum := sha256.Sum256([]byte(string(rune('0'+s.Kind)) + "\x00" + s.Tenant + "\x00" + s.ID + "\x00" + tier))
 	return keyPrefix + hex.EncodeToString(sum[:16])
 }
 

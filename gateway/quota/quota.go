@@ -83,9 +83,10 @@ const DefaultTier = "default"
 
 // Subject is who is counted.
 type Subject struct {
-	Kind Kind
-	ID   string
-	Tier string
+	Kind   Kind
+	Tenant string // of a key or a token: a token's subject may be what another tenant's key is called
+	ID     string
+	Tier   string
 }
 
 // Kind says what a Subject's ID is.

@@ -96,14 +96,14 @@ func (l *Limiter) Usage(who Subject) (u Usage, ok bool) {
 	return u, true
 }
 
-// Find gives the tier of a caller of that kind and name who has called; ok is false where none has.
-func (l *Limiter) Find(kind Kind, id string) (tier string, ok bool) {
+// Find gives a caller of that kind and name who has called; ok is false where none has. tenant "" stands for any.
+func (l *Limiter) Find(kind Kind, tenant, id string) (who Subject, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	for name := range l.tiers {
-		if a := l.accounts[Subject{kind, id, name}]; a != nil {
-			return name, true
+	for s := range l.accounts {
+		if s.Kind == kind && s.ID == id && (tenant == "" || s.Tenant == tenant) {
+			return s, true
 		}
 	}
-	return "", false
+	return Subject{}, false
 }
