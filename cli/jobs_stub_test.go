@@ -44,6 +44,20 @@ type stubJob struct {
 	attempts                   int
 }
 
+// asked is how many requests have come.
+func (s *stub) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.requests)
+}
+
+// answers sets what is asked first.
+func (s *stub) answers(refuse func(r *http.Request) (status int, after string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = refuse
+}
+
 func newStub(t *testing.T) *stub {
 	t.Helper()
 	s := &stub{byKey: map[string]*stubJob{}}
