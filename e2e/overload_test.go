@@ -14,7 +14,7 @@ import (
 func TestOverload(t *testing.T) {
 	const capacity = 200 // 4 workers, 20 ms
 	_, fake := load.Fake(t, 4, 20*time.Millisecond, "")
-	g := parts.Serve(t, "--triton", fake)
+	g := parts.Serve(t, "--triton", fake, "GATEWAY_LIMITS__CONNECTIONS=8192", "GATEWAY_LIMITS__CONNECTIONS_PER_ADDRESS=8192") // all callers are here
 	body, header := load.FloatsHTTP("IN", 4)
 	client := load.NewHTTP("http://"+g.HTTP+"/v2/models/"+load.FakeModel+"/infer", header, 256)
 	defer client.Close()

@@ -36,7 +36,7 @@ func TestFigures(t *testing.T) {
 	httpAt, grpcAt := *target, *target
 	if *target == "" {
 		_, fake := load.Fake(t, *workers, *service, "")
-		gateway := parts.Serve(t, "--triton", fake, "GATEWAY_LOG__LEVEL=error")
+		gateway := parts.Serve(t, "--triton", fake, "GATEWAY_LOG__LEVEL=error", "GATEWAY_LIMITS__CONNECTIONS=32768", "GATEWAY_LIMITS__CONNECTIONS_PER_ADDRESS=32768")
 		httpAt, grpcAt = gateway.HTTP, gateway.GRPC
 	}
 	call, done := caller(t, httpAt, grpcAt)
