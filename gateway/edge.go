@@ -50,6 +50,6 @@ func (d *doors) readings() []reading {
 	return []reading{
 		{"gateway_connections", "Connections that are open, by listener: public is HTTP and gRPC.", []string{"listener"}, false,
 			[]labelled{{float64(d.public.Open()), []string{"public"}}, {float64(d.admin.Open()), []string{"admin"}}}},
-		{"gateway_cut_off_total", "Clients that were cut off: connections, requests and calls, by reason.", []string{"reason"}, true, cut},
+		{"gateway_cut_off_total", "Clients that were cut off: connections, requests and calls, by reason; see [hostile clients](guide/hostile-clients.md).", []string{"reason"}, true, cut},
 	}
 }

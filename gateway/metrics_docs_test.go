@@ -55,7 +55,7 @@ func allReadings(t *testing.T) []readings {
 		decoderReadings(func() isolate.Stats { return isolate.Stats{Restarts: map[string]uint64{isolate.Crashed: 1}} }),
 		loadReadings(func() []pipeline.Load { return []pipeline.Load{{Model: "m"}} }),
 		quotaReadings(func() quota.Stats { return quota.Stats{Shared: &quota.SharedStats{}} }),
-		tlsReadings(nil, time.Now),
+		tlsReadings(nil, time.Now), newDoors(&Limits{}).readings,
 		payloadReadings(func() payload.Figures { return payload.Figures{} }),
 	}
 }
