@@ -75,6 +75,20 @@ func (c *child) canceler() func() {
 	}
 }
 
+// cancel tells a child that has the turn that its answer is not wanted; false where it has not. Its caller holds use.
+func (c *child) cancel() bool {
+	for turn := c.area.turn(); ; {
+		v := turn.Load()
+		if v&turnChild == 0 {
+			return false
+		}
+		if turn.CompareAndSwap(v, v|turnCanceled) {
+			wake(turn)
+			return true
+		}
+	}
+}
+
 // do carries out one request. over is false where the child still has the turn: its holder has to wait for it, or to kill it.
 func (c *child) do(ctx context.Context, a *ask, most time.Duration) (resampling time.Duration, over bool, err error) {
 	in := c.area.input()
@@ -95,6 +109,9 @@ func (c *child) do(ctx context.Context, a *ask, most time.Duration) (resampling 
 		said := c.area.answer()
 		switch said.state {
 		case stateFailed:
+			if err := ctx.Err(); err != nil { // it may have been told so before this side has looked
+				return 0, true, fault.Ended(err, "while the picture was decoded")
+			}
 			err := c.failure(said)
 			return 0, err != errNonsense, err
 		case stateMore, stateDone:

@@ -143,7 +143,10 @@ func (p *pool) leave(ctx context.Context, c *child, err error) error {
 
 // drain gets a child back that works on what nobody wants.
 func (p *pool) drain(c *child) {
-	if c.call.Add(1); c.area.turn().Load() == c.number && c.area.answer().state == stateMore {
+	c.call.Add(1)
+	switch { // the canceler may have come before the child had its turn
+	case c.cancel():
+	case c.area.turn().Load() == c.number && c.area.answer().state == stateMore:
 		c.hand(turnCanceled) // the sink had enough of the parts
 	}
 	if !c.drain(p.options.Timeout) {
