@@ -210,7 +210,8 @@ func TestClientCertificates(t *testing.T) {
 	if out, err := health("--client-cert", cert, "--client-key", key); err != nil {
 		t.Errorf("health: %v %s", err, out)
 	}
-	if out, err := health(); err == nil || !strings.Contains(out, "certificate required") {
+	// With TLS 1.3 the server says why after the client's first write, which may find the connection closed by then.
+	if out, err := health(); err == nil || !strings.Contains(out, "certificate required") && !strings.Contains(out, "broken pipe") && !strings.Contains(out, "connection reset") {
 		t.Errorf("health without a certificate: %v %s", err, out)
 	}
 }

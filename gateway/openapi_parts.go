@@ -166,7 +166,7 @@ func health(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSchema *hum
 		},
 	}, problemSchema)
 	add(doc, &huma.Operation{
-		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Tags: []string{"health"}, Summary: "Metrics for Prometheus",
+		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Tags: []string{"health"}, Summary: "Metrics for Prometheus", Description: "Here while nobody is asked for a key; on the admin listener always.",
 		Responses: map[string]*huma.Response{"200": {Description: "Text format or OpenMetrics", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: "string"}}}}},
-	}, problemSchema)
+	}, problemSchema, 404)
 }

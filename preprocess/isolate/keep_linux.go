@@ -114,7 +114,7 @@ func (p *pool) begin(c *child, r Report) {
 	_, _ = c.errors.Seek(0, 0)                           // the child's place too
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble = nil
+	p.trouble, p.unborn = nil, 0
 	p.live[c] = false
 	if !p.known {
 		p.known, p.first = true, r
@@ -133,6 +133,7 @@ func (p *pool) tell(err error) {
 	}
 	p.options.Log.Error("a decoder could not be started", "error", err)
 	p.trouble = err
+	p.unborn++
 	p.tellLocked()
 }
 

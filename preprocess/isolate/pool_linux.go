@@ -13,6 +13,8 @@ import (
 const (
 	// patience is how long a picture waits for a child. There are as many as pictures that are let in, so it waits for one that is started anew.
 	patience = 10 * time.Second
+	// hopeless is after how many children in a row that did not become ready nobody waits for the next one.
+	hopeless = 3
 	// keepInput is how much memory for a picture's bytes a child keeps from one to the next.
 	keepInput = 8 << 20
 	// lookEvery is after how many pictures the parent looks whether a child has worked long enough.
@@ -34,6 +36,7 @@ type pool struct {
 	idle    []*child        // the last one is taken first: its memory is warm
 	waiters []chan *child   // each takes one child
 	trouble error           // why the last child did not become ready, while there is none
+	unborn  int             // children in a row that did not become ready
 	first   Report
 	known   bool                // first is
 	news    chan struct{}       // closed when first or trouble is there
@@ -188,7 +191,7 @@ func (p *pool) next(ctx context.Context) (*child, error) {
 		p.mu.Unlock()
 		return c, nil
 	}
-	if p.trouble != nil && len(p.live) == 0 {
+	if p.trouble != nil && len(p.live) == 0 && p.unborn >= hopeless { // one that was killed while it started is no reason not to wait
 		err := p.trouble
 		p.mu.Unlock()
 		return nil, absent(err)
