@@ -91,7 +91,13 @@ func judged(ctx context.Context, err error, answer bool) (effect, elsewhere) {
 func (c *Client) secondTurn(ctx context.Context, p *pool, first *turn, where elsewhere) (turn, bool) {
 	e, now := first.lane.e, c.nanos()
 	if c.several {
-		if t, v := p.grab(c, now, e); v == found {
+		t, v := p.grab(c, now, e)
+		if v == full && first.rescued { // the others have all that they can do: it waits like a new call, and not for the one that is out of service
+			if again, err := c.place(ctx, p); err == nil {
+				t, v = again, found
+			}
+		}
+		if v == found {
 			if first.rescued || c.retries.allow(now) {
 				t.lane.e.retries.Add(1)
 				return t, true
