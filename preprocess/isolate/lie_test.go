@@ -44,16 +44,16 @@ func liar(tb testing.TB, answers ...answer) *child {
 	tb.Cleanup(func() {
 		a.turn().Or(turnChild) // whoever waits for a turn has it
 		wake(a.turn())
-		for range answers {
+		for {
 			select {
 			case <-done:
+				free()
+				return
 			case <-time.After(time.Millisecond):
 				a.turn().Or(turnChild)
 				wake(a.turn())
 			}
 		}
-		<-done
-		free()
 	})
 	return c
 }
