@@ -185,6 +185,7 @@ def test_the_annotated_picture_is_saved_whole(page, tmp_path):
 def test_the_raw_answer_is_the_document(page, gateway):
     ask(page, "shapes", "circle-1.png")
     page.get_by_text("Raw answer").click()
+    expect(page.locator("#raw")).to_contain_text('"predictions"')  # it is written when it is opened
     raw = json.loads(page.locator("#raw").inner_text())
     assert raw["model"] == "shapes" and raw["predictions"][0]["label"] == "circle"
     with page.expect_download() as saved:
