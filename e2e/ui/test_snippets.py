@@ -163,6 +163,7 @@ def test_tensors(page, raw, tmp_path, language):
     expect(page.locator("#result")).to_contain_text("probabilities")
     output = run(language, copied(page, language), tmp_path)
     page.locator("#extras summary", has_text="Raw answer").click()
+    expect(page.locator("#raw")).to_contain_text('"outputs"')
     want = json.loads(page.locator("#raw").inner_text())["outputs"][0]
     assert want["shape"] == [2, 3] and want["data"][2] > 0.5 and want["data"][3] > 0.5, want
     if language == "tritonclient":
