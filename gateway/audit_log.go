@@ -144,9 +144,6 @@ func (s *server) auditRefused(st *state, r *http.Request) {
 	if st.who != nil {
 		who.Caller, who.Tenant = st.who.ID, st.who.Tenant
 	}
-	if st.who != nil {
-		who.Caller, who.Tenant = st.who.ID, st.who.Tenant
-	}
 	s.audit.log.Refused(r.Context(), audit.Act{Action: action, Target: target, Who: who}, code)
 }
 

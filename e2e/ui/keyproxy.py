@@ -2,13 +2,14 @@
 
 import http.client
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from local import Local
 
 OPEN = ("/livez", "/readyz", "/docs", "/ui/")  # and the page itself
 
 
-class KeyProxy:
+class KeyProxy(Local):
     """Stands before a gateway; `url` is where the page finds it. `seen` has (method, path, key) of all that came: key is None where there was none."""
 
     def __init__(self, upstream: str, key: str):
@@ -59,17 +60,4 @@ class KeyProxy:
 
             do_GET = do_POST = do_DELETE = do_PUT = do_HEAD = answer
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128  # a page asks for all its files at once
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)

@@ -1,16 +1,16 @@
 """Pages of other origins in a real browser: one that the gateway allows, and one that it does not."""
 
 import base64
-import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from local import Local
 from looks import picture
 
 
-class Site:
+class Site(Local):
     """An empty page on an origin of its own."""
 
     def __init__(self):
@@ -24,16 +24,7 @@ class Site:
                 self.end_headers()
                 self.wfile.write(b"<!doctype html><title>elsewhere</title><link rel=icon href=data:,>")
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 @pytest.fixture

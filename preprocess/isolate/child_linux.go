@@ -62,24 +62,18 @@ func (c *child) canceler() func() {
 	return func() {
 		c.late.Lock()
 		defer c.late.Unlock()
-		for !c.freed {
-			v := c.area.turn().Load()
-			if c.call.Load() != call || v&turnChild == 0 || c.gone.Load() {
-				return
-			}
-			if c.area.turn().CompareAndSwap(v, v|turnCanceled) {
-				wake(c.area.turn())
-				return
-			}
+		if !c.freed {
+			c.cancel(func() bool { return c.call.Load() == call && !c.gone.Load() })
 		}
 	}
 }
 
-// cancel tells a child that has the turn that its answer is not wanted; false where it has not. Its caller holds use.
-func (c *child) cancel() bool {
+// cancel tells a child that has the turn that its answer is not wanted; false where it has not, or the answer is that of another request than meant. meant is asked
+// between the two looks at the turn, so that it holds when the child is told. The caller holds use, or late while the area is there.
+func (c *child) cancel(meant func() bool) bool {
 	for turn := c.area.turn(); ; {
 		v := turn.Load()
-		if v&turnChild == 0 {
+		if v&turnChild == 0 || !meant() {
 			return false
 		}
 		if turn.CompareAndSwap(v, v|turnCanceled) {

@@ -148,7 +148,7 @@ func (p *pool) leave(ctx context.Context, c *child, err error) error {
 func (p *pool) drain(c *child) {
 	c.call.Add(1)
 	switch { // the canceler may have come before the child had its turn
-	case c.cancel():
+	case c.cancel(func() bool { return true }):
 	case c.area.turn().Load() == c.number && c.area.answer().state == stateMore:
 		c.hand(turnCanceled) // the sink had enough of the parts
 	}
