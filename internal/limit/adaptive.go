@@ -36,6 +36,7 @@ type Adaptive struct {
 	moves   int           // steps in the same direction, one after the other: > 0 up, < 0 down
 	pressed int           // phases in a row in which the bound was in use, up to settledUse
 	light   light         // use of the server while there was room
+	rush    rush          // of a bound that is reached, until it is settled what for
 	last    time.Duration // when the last answer came
 	late    int
 	dropped time.Duration
@@ -49,6 +50,12 @@ type shown struct{ running, took float64 }
 
 // light is how a server is seen in light use: so long for a call, in seconds, and so many a second of busy time. Zeros: never seen.
 type light struct{ took, rate float64 }
+
+// rush is what ends from when a bound is reached for the first time since there was room: ends answers since from, with so many calls under way in sum.
+type rush struct {
+	from          time.Duration // < 0: there is none
+	ends, running float64
+}
 
 // Ending says how a call ended, for a limit's sake.
 type Ending uint8
@@ -77,6 +84,8 @@ const (
 	fewestLate = 8
 	crowd      = 2 // times the calls of light use are no light use any more
 	settledUse = 2 // phases until what calls take shows the new load
+	rushLooks  = 3 // times a call of light use, until it shows whether a server that is rushed answers more often
+	rushLeast  = 8 // answers in that time
 )
 
 // NewAdaptive makes a limit that begins at start and stays between least and most, both at least 1.
@@ -85,6 +94,7 @@ func NewAdaptive(least, start, most int) *Adaptive {
 	a.start = min(max(int64(start), a.least), a.most)
 	a.base = max(int64(float64(a.start)/ratio), a.least)
 	a.limit.Store(a.start)
+	a.rush.from = -1
 	return a
 }
 
@@ -146,6 +156,9 @@ func (a *Adaptive) Release(now, took time.Duration, how Ending) {
 		case now >= a.waits:
 			a.full = 0
 		}
+	}
+	if a.pressed < settledUse && a.rushed(now, n, limit) {
+		return
 	}
 	// Calls that were begun while the bound of before was left tell of both bounds: with each larger one those that come together to fill it wait less than those after
 	// them, which looks as if there was room.
@@ -220,6 +233,39 @@ func (a *Adaptive) crowded(p *sums) bool {
 	a.clear()
 	a.moves = 0
 	a.base = max(a.least, min(a.base, int64(math.Ceil(max(rate, a.light.rate)*a.light.took))))
+	return true
+}
+
+// rushed lowers a bound at the beginning of a load that is too high: it is reached, all its calls are under way, far more than in light use, and for the time of some
+// calls they have ended hardly more often. What the calls take would tell the same, but only when those that were begun behind all others have ended; until then
+// more would come than the server can do in that time. As it may be that the server has slowed down instead, a quarter of the bound is left at least.
+func (a *Adaptive) rushed(now time.Duration, n, limit int64) bool {
+	if a.light.took == 0 || limit < a.start {
+		return false
+	}
+	if float64(n) < inUse*float64(limit) {
+		a.rush.from = -1
+		return false
+	}
+	if a.rush.from < 0 {
+		a.rush = rush{from: now}
+		return false
+	}
+	a.rush.ends++
+	a.rush.running += float64(n)
+	passed := (now - a.rush.from).Seconds()
+	if passed < rushLooks*a.light.took || a.rush.ends < rushLeast {
+		return false
+	}
+	rate, more := a.rush.ends/passed, a.rush.running/a.rush.ends/(a.light.rate*a.light.took)
+	a.rush = rush{from: -1}
+	if more < crowd || math.Log(rate/a.light.rate) > worthwhile*math.Log(more) {
+		return false
+	}
+	a.clear()
+	a.moves, a.pressed = 0, settledUse
+	a.base = max(a.least, limit/4, min(a.base, int64(math.Ceil(max(rate, a.light.rate)*a.light.took))))
+	a.begin(now, false)
 	return true
 }
 

@@ -268,6 +268,32 @@ func TestAdaptiveSeesALoadThatBegins(t *testing.T) {
 	}
 }
 
+// TestAdaptiveSeesARush: a load that fills the bound at once shows in the time of some calls whether the server can do it. Where it can, or where it has slowed down at the same moment,
+// the bound stays or keeps a quarter.
+func TestAdaptiveSeesARush(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		places      int
+		service     time.Duration // from the rush on
+		after       time.Duration
+		least, most int // of the bound
+	}{
+		{"4 places", 4, 20 * time.Millisecond, 120 * time.Millisecond, 8, 10},
+		{"1 place", 1, 20 * time.Millisecond, 200 * time.Millisecond, 8, 10},
+		{"room for all", 1000, 20 * time.Millisecond, 120 * time.Millisecond, 32, 64},
+		{"half slower, room for all", 1000, 30 * time.Millisecond, 120 * time.Millisecond, 32, 64},
+		{"five times slower", 4, 100 * time.Millisecond, 400 * time.Millisecond, 8, 10},
+	} {
+		s := newStation(NewAdaptive(1, 32, 1000), c.places, 20*time.Millisecond, min(3, c.places))
+		s.run(2 * time.Second)
+		s.demand, s.service = 1000, c.service
+		s.run(c.after)
+		if got := s.limit.Limit(); got < c.least || got > c.most {
+			t.Errorf("%s: limit %d, want %d to %d", c.name, got, c.least, c.most)
+		}
+	}
+}
+
 // TestAdaptiveLetsABurstIn: after a quiet time, calls that come together and are answered together are no crowd.
 func TestAdaptiveLetsABurstIn(t *testing.T) {
 	s := newStation(NewAdaptive(1, 32, 1000), 100, 20*time.Millisecond, 1)

@@ -145,6 +145,7 @@ func (p *pool) room(c *Client, places int) int {
 // crowded is the error of a call that would stand behind so many in line; nil where it may wait.
 func (p *pool) crowded(ctx context.Context, c *Client, ahead int) error {
 	places, each, one := p.speed()
+	ahead += p.excess()
 	wait := time.Duration(float64(ahead+1) * float64(each))
 	tooMany := ahead >= p.room(c, places)
 	p.press.count(c.nanos(), one, tooMany)
@@ -161,6 +162,16 @@ func (p *pool) crowded(ctx context.Context, c *Client, ahead int) error {
 			"the answer is expected in %v, and the deadline is nearer; allow more time or come again later", (wait + one).Round(time.Millisecond))
 	}
 	return nil
+}
+
+// excess is how many calls run that would wait now: they were begun before the bound was lowered, and stand in the server's line instead of this one.
+func (p *pool) excess() (n int) {
+	for _, l := range p.lanes.Load().lanes {
+		if !l.e.ejected.Load() && l.ready.Load() != notReady {
+			n += max(0, l.limit.Running()-l.limit.Limit())
+		}
+	}
+	return n
 }
 
 // speed is how many calls may run together, the time from one end to the next while they do, and the time of one call. Both times are 0 where none

@@ -3,6 +3,8 @@ package triton
 import (
 	"testing"
 	"time"
+
+	"triton-gateway/internal/fault"
 )
 
 func TestPressTellsBurstsFromLoad(t *testing.T) {
@@ -85,6 +87,28 @@ func TestALineThatStaysFullIsShort(t *testing.T) {
 			t.Errorf("under pressure there is room for %d behind %d places, want %d", got, places, want)
 		}
 	}
+}
+
+// Calls that were begun under a larger bound stand in the server's line: with them, and not behind them, the line here is as long as it may be.
+func TestCallsAboveTheBoundStandInLine(t *testing.T) {
+	c, _ := fakes(t, 1, nil)
+	p := c.pools.of(c, "m", "1")
+	l := p.remake(c).lanes[0]
+	for l.limit.TryAcquire() {
+	}
+	if got := p.excess(); got != 0 {
+		t.Errorf("%d above the bound, all are within", got)
+	}
+	for range 6 {
+		l.limit.Force()
+	}
+	if got := p.excess(); got != 6 {
+		t.Errorf("%d above the bound, want 6", got)
+	}
+	if err := p.crowded(t.Context(), c, shortestLine-7); err != nil {
+		t.Errorf("one more may wait: %v", err)
+	}
+	wantFault(t, p.crowded(t.Context(), c, shortestLine-6), fault.Busy, "queue_full")
 }
 
 // While calls are turned away more than now and then, the line is made short at once, not when the look is over.
