@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"triton-gateway/internal/fault"
 	"triton-gateway/tensor"
 )
 
@@ -13,25 +12,14 @@ import (
 // image_too_large (what the resize would make), Unsupported, Canceled and Timeout by ctx, Invalid invalid_request where the model
 // takes no picture. The tensor's data is new and the caller's.
 func (p *Preprocessor) Image(ctx context.Context, data []byte, h Header) (tensor.Tensor, tensor.Frame, Timing, error) {
-	if p.transform == nil {
-		return tensor.Tensor{}, tensor.Frame{}, Timing{}, fault.New(fault.Invalid, "invalid_request", "this model takes no picture: send a row")
-	}
-	begin := time.Now()
-	j := p.job(data, h)
-	px, err := j.run(ctx)
-	decoded := time.Now()
-	if err != nil {
-		return tensor.Tensor{}, tensor.Frame{}, Timing{Decode: decoded.Sub(begin) - j.resampling, Transform: j.resampling}, err
-	}
-	t := tensor.Tensor{Name: p.spec.Input.Name, DType: p.layout.dtype, Shape: p.layout.shape(j.geometry.tensor), Data: p.layout.put(px, &j.geometry)}
-	j.giveBack()
-	transform := j.resampling + time.Since(decoded)
-	return t, j.geometry.frame(), Timing{Decode: time.Since(begin) - transform, Transform: transform}, nil
+	return p.make(ctx, func() *job { return p.job(data, h) })
 }
 
 // job is the work on one picture.
 type job struct {
 	p           *Preprocessor
+	engine      Engine
+	held        bool // the picture is decoded already, by no file
 	transform   *transform
 	data        []byte
 	header      Header
@@ -44,7 +32,7 @@ type job struct {
 
 // job begins the work on one picture.
 func (p *Preprocessor) job(data []byte, h Header) *job {
-	j := &job{p: p, transform: p.transform, data: data, header: h, orientation: 1}
+	j := &job{p: p, engine: p.engine, transform: p.transform, data: data, header: h, orientation: 1}
 	if p.transform.exif && h.Orientation >= 1 && h.Orientation <= 8 {
 		j.orientation = h.Orientation
 	}
@@ -56,10 +44,13 @@ func (j *job) run(ctx context.Context) (Pixels, error) {
 	if err := j.measure(); err != nil {
 		return Pixels{}, err
 	}
+	if j.held {
+		return j.pixels(ctx)
+	}
 	if err := verify(j.data, j.header); err != nil {
 		return Pixels{}, err
 	}
-	if engine, ok := j.p.engine.(Picturer); ok {
+	if engine, ok := j.engine.(Picturer); ok {
 		return j.elsewhere(ctx, engine)
 	}
 	return j.pixels(ctx)

@@ -10,7 +10,7 @@ func (j *job) cv2(ctx context.Context) (Pixels, error) {
 	width, height := scaledSize(j.header, j.scaleNum)
 	options := DecodeOptions{ScaleNum: j.scaleNum, Gray: j.transform.gray && j.scaleNum < 8}
 	options.Into = j.lend(3 * width * height)
-	px, err := j.p.engine.Decode(ctx, j.data, j.header, options)
+	px, err := j.engine.Decode(ctx, j.data, j.header, options)
 	if err != nil {
 		return Pixels{}, err
 	}
@@ -26,7 +26,7 @@ func (j *job) cv2(ctx context.Context) (Pixels, error) {
 	}
 	g := &j.geometry
 	if px.Width != g.resized.width || px.Height != g.resized.height {
-		if px, err = j.p.engine.Resize(ctx, px, g.resized.width, g.resized.height, j.transform.method); err != nil {
+		if px, err = j.engine.Resize(ctx, px, g.resized.width, g.resized.height, j.transform.method); err != nil {
 			return Pixels{}, err
 		}
 	}

@@ -56,12 +56,12 @@ func (j *job) spans() (cols, rows span) {
 
 // decodeRows falls back on a whole picture where the engine has no rows.
 func (j *job) decodeRows(ctx context.Context, o DecodeOptions, sink func([]byte) error) error {
-	if engine, ok := j.p.engine.(RowEngine); ok {
+	if engine, ok := j.engine.(RowEngine); ok {
 		return engine.DecodeRows(ctx, j.data, j.header, o, sink)
 	}
 	width, height := scaledSize(j.header, j.scaleNum)
 	o.Into = j.lend(3 * width * height)
-	px, err := j.p.engine.Decode(ctx, j.data, j.header, o)
+	px, err := j.engine.Decode(ctx, j.data, j.header, o)
 	if err != nil {
 		return err
 	}

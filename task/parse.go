@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -22,19 +21,9 @@ const (
 // Parse reads a task.yaml; JSON is YAML. Unknown keys, wrong types and everything that Validate finds are reported at once,
 // as Faults with line, column and the line itself. Anchors, aliases, merge keys and further documents are refused.
 func Parse(data []byte) (*Spec, error) {
-	if len(data) > MaxBytes {
-		return nil, Faults{{Message: "the file is larger than 256 KiB; put the labels into a file of their own"}}
-	}
-	text := strings.TrimPrefix(string(data), "\ufeff")
-	if !utf8.ValidString(text) {
-		return nil, Faults{{Message: "the file is not UTF-8 text"}}
-	}
-	if deep(text) {
-		return nil, Faults{{Message: "the file is nested too deeply"}}
-	}
-	body, fault := root(text)
-	if fault != nil {
-		return nil, Faults{fault}
+	text, body, err := document(data, "the file is empty; it needs at least `task: ...`")
+	if err != nil {
+		return nil, err
 	}
 	spec := new(Spec)
 	d := decoder{text: text, at: map[string]*token.Token{}}
@@ -57,11 +46,7 @@ func (d *decoder) validate(spec *Spec) {
 			faults.add(path, "must be 1 or more")
 		}
 	}
-	for _, f := range faults {
-		d.place(f, f.Path)
-		d.faults = append(d.faults, f)
-	}
-	slices.SortStableFunc(d.faults, func(a, b *Fault) int { return a.Line - b.Line })
+	d.add(faults)
 }
 
 // place sets line and column to those of path or of what holds it.
@@ -76,8 +61,8 @@ func (d *decoder) place(f *Fault, path string) {
 	}
 }
 
-// root parses the text down to its one mapping.
-func root(text string) (ast.Node, *Fault) {
+// root parses the text down to its one mapping. empty is what is said where there is none.
+func root(text, empty string) (ast.Node, *Fault) {
 	file, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil {
 		f := &Fault{Message: err.Error()}
@@ -94,7 +79,7 @@ func root(text string) (ast.Node, *Fault) {
 	docs := slices.DeleteFunc(file.Docs, func(d *ast.DocumentNode) bool { return d == nil || d.Body == nil })
 	switch len(docs) {
 	case 0:
-		return nil, &Fault{Message: "the file is empty; it needs at least `task: ...`"}
+		return nil, &Fault{Message: empty}
 	case 1:
 		return docs[0].Body, nil
 	}
