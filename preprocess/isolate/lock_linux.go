@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -21,11 +22,11 @@ const (
 // lock takes everything away from this process that decoding does not need. What the system refuses is in the report; an error is what must
 // not be missing.
 func lock(memory int64) (r Report, err error) {
-	wakers, err := closeFiles()
+	data, err := dataSize() // opens a file, so that Go's runtime has all of its own when they are listed
 	if err != nil {
 		return r, err
 	}
-	data, err := dataSize()
+	wakers, err := closeFiles()
 	if err != nil {
 		return r, err
 	}
@@ -87,6 +88,9 @@ func closeFiles() (wakers []int, err error) {
 		case is != "anon_inode:[eventpoll]":
 			_ = unix.Close(fd)
 		}
+	}
+	if len(wakers) == 0 { // it would be made later, and used: that ends the process
+		return nil, errors.New("Go's runtime has no file yet to wake itself by")
 	}
 	return wakers, nil
 }
