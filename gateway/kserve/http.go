@@ -49,7 +49,7 @@ func (h *httpSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := r.Context(), context.CancelFunc(func() {})
 	if err == nil {
-		ctx, cancel, err = h.deadline(ctx, r.Header)
+		ctx, cancel, err = h.deadline(ctx, r.Header, route.long)
 	}
 	defer cancel()
 	if err == nil {

@@ -13,6 +13,7 @@ type httpRoute struct {
 	do   func(h *httpSide, ctx context.Context, c *httpCall) error
 	// get and post say which methods are served; HEAD is where GET is.
 	get, post bool
+	long      bool // a call may take Limits.Longest
 }
 
 // httpRoutes is the table of routes. The first that fits counts.
@@ -31,11 +32,15 @@ var httpRoutes = []httpRoute{
 	{path: "logging", rpc: "LogSettings", get: true, post: true, do: refused("log settings are not served here; change them on the model server itself")},
 	{path: "models/*", rpc: "ModelMetadata", get: true, do: (*httpSide).modelMetadata},
 	{path: "models/*/infer", rpc: "ModelInfer", post: true, do: (*httpSide).inferTensors},
+	{path: "models/*/generate", rpc: "ModelInfer", post: true, do: (*httpSide).generate},
+	{path: "models/*/generate_stream", rpc: "ModelStreamInfer", post: true, long: true, do: (*httpSide).generateStream},
 	{path: "models/*/ready", rpc: "ModelReady", get: true, do: (*httpSide).isReady},
 	{path: "models/*/config", rpc: "ModelConfig", get: true, do: (*httpSide).modelConfig},
 	{path: "models/*/stats", rpc: "ModelStatistics", get: true, do: (*httpSide).modelStatistics},
 	{path: "models/*/versions/#", rpc: "ModelMetadata", get: true, do: (*httpSide).modelMetadata},
 	{path: "models/*/versions/#/infer", rpc: "ModelInfer", post: true, do: (*httpSide).inferTensors},
+	{path: "models/*/versions/#/generate", rpc: "ModelInfer", post: true, do: (*httpSide).generate},
+	{path: "models/*/versions/#/generate_stream", rpc: "ModelStreamInfer", post: true, long: true, do: (*httpSide).generateStream},
 	{path: "models/*/versions/#/ready", rpc: "ModelReady", get: true, do: (*httpSide).isReady},
 	{path: "models/*/versions/#/config", rpc: "ModelConfig", get: true, do: (*httpSide).modelConfig},
 	{path: "models/*/versions/#/stats", rpc: "ModelStatistics", get: true, do: (*httpSide).modelStatistics},

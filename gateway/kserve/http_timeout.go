@@ -1,6 +1,7 @@
 package kserve
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net/http"
@@ -13,9 +14,12 @@ import (
 // headerTimeout says how long a caller waits: seconds as a number, or a Go duration such as 250ms.
 const headerTimeout = "X-Request-Timeout"
 
-// deadline gives a call the time that its caller asks for, and Limits.Timeout at most.
-func (h *httpSide) deadline(ctx context.Context, header http.Header) (context.Context, context.CancelFunc, error) {
+// deadline gives a call the time that its caller asks for, and Limits.Timeout at most, or Limits.Longest where it may be long.
+func (h *httpSide) deadline(ctx context.Context, header http.Header, long bool) (context.Context, context.CancelFunc, error) {
 	limit := h.Limits.Timeout
+	if long {
+		limit = cmp.Or(h.Limits.Longest, limit)
+	}
 	if values := header[headerTimeout]; len(values) > 0 {
 		d, ok := parseTimeout(values[0])
 		if !ok || len(values) > 1 {

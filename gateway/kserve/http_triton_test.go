@@ -38,7 +38,7 @@ func newTwins(t *testing.T, server *parts.TritonServer) *twins {
 		t.Fatal(err)
 	}
 	p := pipeline.New(pipeline.Parts{Models: models, Backend: client})
-	s := New(Deps{Runner: &fakeRunner{pass: p.Pass}, Models: models, Backend: client, Codes: httpCodes, Version: "1", Log: quiet, Limits: testLimits})
+	s := New(Deps{Runner: &fakeRunner{pass: p.Pass, stream: p.Stream}, Models: models, Backend: client, Codes: httpCodes, Version: "1", Log: quiet, Limits: testLimits})
 	s.buffers.poison = true
 	front := httptest.NewServer(s.HTTP(true))
 	transport := &http.Transport{DisableCompression: true}

@@ -75,22 +75,26 @@ func appendObject(b []byte, params map[string]any) []byte {
 			b = append(b, ',')
 		}
 		b = append(appendString(b, []byte(name)), ':')
-		switch v := params[name].(type) {
-		case bool:
-			b = strconv.AppendBool(b, v)
-		case int64:
-			b = strconv.AppendInt(b, v, 10)
-		case uint64:
-			b = strconv.AppendUint(b, v, 10)
-		case float64:
-			b = appendNumber(b, v, 64)
-		case string:
-			b = appendString(b, []byte(v))
-		default:
-			b = append(b, "null"...)
-		}
+		b = appendScalar(b, params[name])
 	}
 	return append(b, '}')
+}
+
+// appendScalar writes the value of a parameter.
+func appendScalar(b []byte, value any) []byte {
+	switch v := value.(type) {
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case uint64:
+		return strconv.AppendUint(b, v, 10)
+	case float64:
+		return appendNumber(b, v, 64)
+	case string:
+		return appendString(b, []byte(v))
+	}
+	return append(b, "null"...)
 }
 
 // appendData writes a tensor's elements as a flat array. FP16 and BF16 have no JSON form in the protocol: Invalid. The tensor has to be valid.

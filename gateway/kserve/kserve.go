@@ -98,6 +98,7 @@ type Auditor interface {
 type Limits struct {
 	Message int64         // bytes of one request, inflated
 	Timeout time.Duration // the longest that a call may take, and what it may take where the caller does not say
+	Longest time.Duration // the same for a stream over HTTP; 0: Timeout
 	Streams uint32        // streams and unary calls at a time on one HTTP/2 connection
 	Inputs  int           // inputs of one request, and outputs asked for; 0 is 64
 	Rate    edge.Rate     // at which bodies and messages have to come, and answers to be taken
