@@ -25,8 +25,11 @@ func (c *doctorCmd) Run(ctx context.Context, e *Env) error {
 			wrong++
 		}
 	}
-	if wrong > 0 {
-		return failure{1, fmt.Sprintf("%d checks failed", wrong)}
+	switch wrong {
+	case 0:
+		return nil
+	case 1:
+		return failure{1, "1 check failed"}
 	}
-	return nil
+	return failure{1, fmt.Sprintf("%d checks failed", wrong)}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -17,7 +16,7 @@ func (c *healthCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gw := &remote{url: strings.TrimRight(c.URL, "/"), client: client}
+	gw := &remote{url: address(c.URL), client: client}
 	_, _, err = gw.call(ctx, "GET", "/readyz", "", nil)
 	return err
 }

@@ -27,15 +27,16 @@ type jobsGateway struct {
 const answerTime = 5 * time.Minute
 
 func (f *gatewayFlags) reach(e *Env) (*jobsGateway, error) {
-	u, err := url.Parse(f.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	at := address(f.URL)
+	u, err := url.Parse(at)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return nil, failure{2, fmt.Sprintf("--url %s: write it as http://host:port", f.URL)}
 	}
 	client, err := f.client(answerTime)
 	if err != nil {
 		return nil, err
 	}
-	gw := &jobsGateway{url: strings.TrimRight(f.URL, "/"), header: http.Header{}, client: client}
+	gw := &jobsGateway{url: at, header: http.Header{}, client: client}
 	if key := keyOf(e, f.Key); key != "" {
 		gw.header.Set(headerKey, key)
 	}

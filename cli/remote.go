@@ -26,6 +26,14 @@ type remote struct {
 	close  func()
 }
 
+// address is a gateway's address as it was typed, to put paths behind: host:port is taken for http://host:port.
+func address(typed string) string {
+	if !strings.Contains(typed, "://") {
+		typed = "http://" + typed
+	}
+	return strings.TrimRight(typed, "/")
+}
+
 // reach finds the gateway. url is --url's value; "" means the local one, started in this process if none runs.
 func reach(ctx context.Context, e *Env, f configFlags, url, key string, secure tlsFlags) (*remote, error) {
 	key = keyOf(e, key)
@@ -34,7 +42,7 @@ func reach(ctx context.Context, e *Env, f configFlags, url, key string, secure t
 		return nil, err
 	}
 	if url != "" {
-		return &remote{strings.TrimRight(url, "/"), key, client, func() {}}, nil
+		return &remote{address(url), key, client, func() {}}, nil
 	}
 	if f.Config == "" && f.ModelRepository == "" && len(f.Triton) == 0 && listening("localhost:8080") {
 		return &remote{defaultURL, key, client, func() {}}, nil

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from client import Answer, Gateway
+from client import Answer, Failure, Gateway
 
 CALLS = 10
 # What a FastAPI service with Redis behind it reaches with a model of 100 ms: ten times 100 ms; and 100 ms once, then nine hits.
@@ -95,4 +95,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(str(failure))

@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"bytes"
+	"fmt"
 
 	"triton-gateway/internal/fault"
 )
@@ -68,8 +69,11 @@ func (l Limits) check(width, height int, frames uint32) error {
 		return tooLarge("the picture is %d x %d pixels, and limits.side allows %d on a side: make it smaller or raise the setting", width, height, side)
 	}
 	if area := int64(width) * int64(height); area > int64(pixels) || (frames > 1 && area > int64(pixels)/int64(frames)) {
-		return tooLarge("the picture is %d x %d pixels in %d frame(s), and limits.pixels allows %d in all: make it smaller or raise the setting",
-			width, height, max(frames, 1), pixels)
+		all := ""
+		if frames > 1 {
+			all = fmt.Sprintf(" in each of %d frames", frames)
+		}
+		return tooLarge("the picture is %d x %d pixels%s, and limits.pixels allows %d in all: make it smaller or raise the setting", width, height, all, pixels)
 	}
 	return nil
 }

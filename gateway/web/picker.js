@@ -76,11 +76,17 @@ export class Picker {
     const { signal } = this.listening;
     const on = (event, f) => addEventListener(event, f, { signal });
     const over = (yes) => place.classList.toggle('over', yes);
-    const carries = (e) => [...(e.dataTransfer?.types || [])].includes('Files');
-    on('dragover', (e) => { if (carries(e)) { e.preventDefault(); over(true); } });
+    const has = (e, ...types) => types.some((t) => [...(e.dataTransfer?.types || [])].includes(t));
+    const carries = (e) => has(e, 'Files');
+    const words = (e) => has(e, 'text/plain', 'text/uri-list') && !e.target.closest?.('input, textarea');
+    on('dragover', (e) => { if (carries(e) || words(e)) { e.preventDefault(); over(carries(e)); } });
     on('dragleave', (e) => { if (!e.relatedTarget) over(false); });
     on('drop', (e) => {
       over(false);
+      if (words(e) && !carries(e)) {
+        e.preventDefault(); // a browser would go to a link
+        this.fail({ title: 'Not a file', detail: 'What was dropped is a text or a link. Save the picture, and drop its file; or copy the picture itself, and paste it.' });
+      }
       if (!carries(e)) return;
       e.preventDefault();
       this.#files([...e.dataTransfer.files]);

@@ -17,7 +17,7 @@ import (
 func (e *Engine) start() error {
 	found, err := scan(e.config.Repository)
 	if err != nil {
-		return unavailable("the model repository cannot be read; correct model_repository").Wrap(err)
+		return unavailable("the model repository %s cannot be read; name another folder by --model-repository or model_repository", e.config.Repository).Wrap(err)
 	}
 	e.mu.Lock()
 	for name, l := range found {
