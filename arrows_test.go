@@ -61,6 +61,7 @@ var arrows = map[string][]string{
 var owners = map[string][]string{
 	"github.com/gin-gonic/gin":            {"gateway", "bench/..."},
 	"github.com/danielgtaylor/huma":       {"gateway"},
+	"github.com/coder/websocket":          {"gateway"},
 	"gocv.io/x/gocv":                      {"preprocess/opencv"},
 	"github.com/yalue/onnxruntime_go":     {"gateway/backend/embedded/..."},
 	"google.golang.org/grpc":              {"gateway/backend/triton", "gateway/kserve", "tritonpb", "internal/tritontest", "internal/load", "bench/..."},

@@ -29,6 +29,11 @@ var access = map[routeKey]need{
 	{"GET", "/v1/models/:model/versions/:version/infer"}:    askers,
 	{"POST", "/v1/models/:model/preview"}:                   askers,
 	{"POST", "/v1/models/:model/versions/:version/preview"}: askers,
+	{"POST", "/v1/models/:model/stream"}:                    askers,
+	{"POST", "/v1/models/:model/versions/:version/stream"}:  askers,
+	{"GET", "/v1/streams/:id"}:                              askers, // of the own tenant
+	{"GET", "/v1/models/:model/ws"}:                         askers,
+	{"GET", "/v1/models/:model/versions/:version/ws"}:       askers,
 	{"GET", "/v1/models/:model/results/:sha256"}:            askers,
 	{"GET", "/v1/models/:model/samples/:file"}:              askers,
 	{"GET", "/v1/models/:model/labels"}:                     askers,

@@ -89,7 +89,11 @@ func adminOnly() error {
 
 // presented is what a request shows of who calls.
 func presented(r *http.Request) auth.Presented {
-	return auth.Presented{Authorization: r.Header["Authorization"], APIKey: r.Header["X-Api-Key"], Certificate: leaf(r.TLS)}
+	p := auth.Presented{Authorization: r.Header["Authorization"], APIKey: r.Header["X-Api-Key"], Certificate: leaf(r.TLS)}
+	if p.Authorization == nil && p.APIKey == nil {
+		p.APIKey = socketKey(r.Header)
+	}
+	return p
 }
 
 // leaf is the client's certificate, if the listener has verified it.

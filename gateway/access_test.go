@@ -146,9 +146,9 @@ func TestAccessMatrix(t *testing.T) {
 				r.do(t, "DELETE", "/v1/jobs/"+id, "", "", "X-API-Key", "work-a") // its events end
 				path := concrete(route.Path, id)
 				other := func(a asked) bool { return a.letIn() }
-				if strings.Contains(route.Path, ":id") && !listener.admin { // operators see the jobs of all on the admin listener
+				if strings.Contains(route.Path, ":id") && !listener.admin { // operators see what is of all on the admin listener
 					other = func(a asked) bool {
-						return a.status == http.StatusNotFound && strings.Contains(a.body, "job_not_found")
+						return a.status == http.StatusNotFound && strings.Contains(a.body, "not_found")
 					}
 				}
 				checkRoute(t, listener.h, route.Method, path, needOf(route.Method, route.Path).on(listener.admin), other)

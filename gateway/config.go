@@ -19,6 +19,7 @@ type Config struct {
 	Decoder         Decoder   `yaml:"decoder" json:"decoder,omitempty" envPrefix:"DECODER__" jsonschema_description:"Where pictures are decoded; docs/guide/isolation.md."`
 	Jobs            Jobs      `yaml:"jobs" json:"jobs,omitempty" envPrefix:"JOBS__" jsonschema_description:"Work that is handed in, answered at once with an id, and collected later."`
 	Payloads        Payloads  `yaml:"payload_log" json:"payload_log,omitempty" envPrefix:"PAYLOAD_LOG__" jsonschema_description:"What of requests and answers is written down; docs/guide/payload-log.md."`
+	Streams         Streams   `yaml:"streams" json:"streams,omitempty" envPrefix:"STREAMS__" jsonschema_description:"Models that answer with several responses; docs/guide/streams.md."`
 	Fetch           Fetch     `yaml:"fetch" json:"fetch,omitempty" envPrefix:"FETCH__" jsonschema_description:"Pictures that callers name by URL; docs/guide/fetch.md."`
 	AuditLog        string    `yaml:"audit_log" json:"audit_log,omitempty" env:"AUDIT_LOG" jsonschema_description:"File that keeps what operators do, a line each, chained by hashes; docs/guide/audit-log.md. Empty: they are in the log alone, with audit=true."`
 	CORS            CORS      `yaml:"cors" json:"cors,omitempty" envPrefix:"CORS__" jsonschema_description:"Pages of other origins that may call from a browser; docs/guide/tls.md."`
@@ -110,6 +111,7 @@ func DefaultConfig() Config {
 		Decoder:   defaultDecoder(),
 		Jobs:      defaultJobs(),
 		Payloads:  defaultPayloads(),
+		Streams:   defaultStreams(),
 		Fetch:     defaultFetch(),
 		Telemetry: Telemetry{Sample: 0.1},
 		Roles:     Roles{API: true, Jobs: true},

@@ -132,7 +132,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		Promise: promise, Cut: &g.doors.counts,
 		Meter:   g.quotas.ofCalls(),
 		Version: build.Version, Log: log,
-		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Streams: mostStreams, Inputs: mostInputs,
+		Limits: kserve.Limits{Message: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Longest: c.Streams.Longest, Streams: mostStreams, Inputs: mostInputs,
 			Rate: edge.Rate(c.Limits.BodyRate), Coming: int64(c.Limits.Bodies)},
 	})
 	service, refused, err := g.openJobs(ctx, work.Pipeline, counts)
@@ -144,9 +144,12 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	if err != nil {
 		return nil, err
 	}
+	streaming := c.Streams.open(work)
+	g.onClose(streaming.close)
+	counts.registry.MustRegister(streamReadings(streaming))
 	g.server = newServer(serverDeps{
 		Gate:   door,
-		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check),
+		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Quotas: g.quotas, Build: info, Log: log, Now: time.Now,
 		Limits:  httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout, Rate: edge.Rate(c.Limits.BodyRate)},
 		Promise: promise, Cut: &g.doors.counts,

@@ -3,16 +3,12 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"triton-gateway/gateway/jobs"
-	"triton-gateway/internal/fault"
 )
 
 // eventView is what an event of an item says.
@@ -25,14 +21,7 @@ type eventView struct {
 	Error  json.RawMessage `json:"error,omitempty" doc:"The problem document of an item that failed"`
 }
 
-const (
-	// lastMark ends the id of the last event, so that whoever has seen it and comes again is told that there is no more.
-	lastMark    = "-end"
-	eventWrite  = 30 * time.Second // that a client may take for an event
-	eventReturn = time.Second      // after which a client comes again
-)
-
-// jobEvents answers GET /v1/jobs/{id}/events: server-sent events, see https://html.spec.whatwg.org/multipage/server-sent-events.html. The first
+// jobEvents answers GET /v1/jobs/{id}/events: server-sent events. The first
 // event is the job's state; then comes one for each item that has a result, and at the end the final state.
 func (s *server) jobEvents(c *gin.Context) error {
 	service, err := s.jobs.ready()
@@ -49,8 +38,7 @@ func (s *server) jobEvents(c *gin.Context) error {
 	}
 	stateOf(c).model = j.Model
 	if ended && j.State.Final() {
-		c.Writer.WriteHeader(http.StatusNoContent) // which tells an EventSource to come no more
-		c.Writer.WriteHeaderNow()
+		noMoreEvents(c)
 		return nil
 	}
 	ctx, release, err := s.jobs.hold(c.Request.Context())
@@ -58,14 +46,8 @@ func (s *server) jobEvents(c *gin.Context) error {
 		return err
 	}
 	defer release()
-	h := c.Writer.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store, no-transform")
-	h.Set("X-Accel-Buffering", "no") // nginx keeps answers back otherwise
-	c.Writer.WriteHeader(http.StatusOK)
-	out := &eventWriter{w: c.Writer, control: http.NewResponseController(c.Writer)}
+	out := beginEvents(c)
 	defer out.done()
-	fmt.Fprintf(&out.text, "retry: %d\n", eventReturn.Milliseconds())
 	if !out.send("state", "", s.viewJob(j)) {
 		return nil
 	}
@@ -133,54 +115,3 @@ func itemEvent(e jobs.Event, items []jobs.Item) eventView {
 	}
 	return v
 }
-
-// lastEvent reads where a client that comes again goes on, by the Last-Event-ID that EventSource sends.
-func lastEvent(r *http.Request) (from int, ended bool, err error) {
-	if r.URL.RawQuery != "" {
-		return 0, false, badOption("query", "events take no parameters; the header Last-Event-ID says where to go on")
-	}
-	text := r.Header.Get("Last-Event-ID")
-	if text == "" {
-		return 0, false, nil
-	}
-	number, ended := strings.CutSuffix(text, lastMark)
-	if from, err = strconv.Atoi(number); err != nil || from < 0 {
-		return 0, false, fault.New(fault.Invalid, "invalid_request", "Last-Event-ID is %q; it is the id of an event of this job", clip(text)).At("header.Last-Event-ID", "not an id of an event")
-	}
-	return from, ended, nil
-}
-
-// eventWriter writes events, each at once.
-type eventWriter struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	text    strings.Builder
-}
-
-// send writes one event, and reports whether the client takes more.
-func (o *eventWriter) send(name, id string, v any) bool {
-	body, err := json.Marshal(v) // on one line
-	if err != nil {
-		return false
-	}
-	if id != "" {
-		fmt.Fprintf(&o.text, "id: %s\n", id)
-	}
-	fmt.Fprintf(&o.text, "event: %s\ndata: %s\n\n", name, body)
-	return o.flush()
-}
-
-// comment is a sign of life.
-func (o *eventWriter) comment() bool {
-	o.text.WriteString(":\n\n")
-	return o.flush()
-}
-
-func (o *eventWriter) flush() bool {
-	_ = o.control.SetWriteDeadline(time.Now().Add(eventWrite)) // writers without deadlines are those of tests
-	_, err := o.w.Write([]byte(o.text.String()))
-	o.text.Reset()
-	return err == nil && o.control.Flush() == nil
-}
-
-func (o *eventWriter) done() { _ = o.control.SetWriteDeadline(time.Time{}) }

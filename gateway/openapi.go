@@ -104,6 +104,7 @@ func describeByHand(doc *huma.OpenAPI) {
 	add(doc, explain, problemSchema, 400, 404, 408, 413, 415, 429, 503)
 	describePreview(doc, schema, problemSchema)
 	describeJobs(doc, schema, problemSchema)
+	describeStreams(doc, schema, problemSchema)
 	health(doc, schema, problemSchema)
 	oneErrorSchema(doc, problemSchema)
 }

@@ -30,6 +30,7 @@ func (g *Gateway) keepPayloads(counts *metrics) error {
 	k := &keeper{log: log, images: c.Images, most: int(c.log().Body), columns: g.columnsOf}
 	g.server.runner = keptItems{g.server.runner, k}
 	g.kserve.Runner = keptCalls{g.kserve.Runner, k}
+	g.server.streams.runner = g.kserve.Runner
 	if service := g.force.service; service != nil {
 		service.Runner = keptJobs{service.Runner, k}
 	}

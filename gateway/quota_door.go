@@ -126,5 +126,5 @@ func counts(route string, r *http.Request) bool {
 
 // waits reports whether a request stays for long without work, so that it does not count as one at a time.
 func waits(route string, r *http.Request) bool {
-	return r.Method == http.MethodGet && (route == "/v1/jobs/:id" || route == "/v1/jobs/:id/events")
+	return r.Method == http.MethodGet && (route == "/v1/jobs/:id" || route == "/v1/jobs/:id/events" || route == "/v1/streams/:id" || strings.HasSuffix(route, "/ws"))
 }

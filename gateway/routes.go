@@ -23,6 +23,7 @@ type serverDeps struct {
 	Admin   administrator
 	KServe  protocol
 	Jobs    *jobSide
+	Streams *streamSide   // nil: there are none
 	Bytes   byteBudget    // of all bodies in memory at the same time
 	Promise *edge.Promise // what is lent of it to bodies that are to come; nil: any
 	Cut     *edge.Counts  // clients that were cut off; may be nil
@@ -70,6 +71,7 @@ type server struct {
 	admin    administrator
 	kserve   protocol
 	jobs     *jobSide
+	streams  *streamSide // nil: there are none
 	bodies   *bodyPool
 	places   edge.Places
 	fetcher  fetcher // nil: no pictures by URL
@@ -95,6 +97,7 @@ func newServer(d serverDeps) *server {
 		admin:   d.Admin,
 		kserve:  d.KServe,
 		jobs:    d.Jobs,
+		streams: d.Streams,
 		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes, rate: d.Limits.Rate, promise: d.Promise, cut: d.Cut},
 		fetcher: d.Fetcher,
 		audit:   d.Audit,
@@ -164,6 +167,7 @@ func (s *server) publicRoutes() *gin.Engine {
 	e.GET("/v1/models/:model/samples/:file", s.handle(s.sample))
 	e.POST("/v1/routes/:model/explain", s.handle(s.explain))
 	s.registerJobs(e)
+	s.registerStreams(e)
 
 	api := s.typedAPI(e)
 	s.registerModels(api)

@@ -160,6 +160,7 @@ func (g *Gateway) shutdown(ctx context.Context, servers []listener) error {
 	g.kserve.Drain()
 	g.force.handBack()
 	g.server.jobs.part()
+	g.server.streams.part(g.config.Limits.Timeout)
 	most := g.config.Limits.Timeout + graceful
 	g.log.Info("shutting down: running requests may finish", "at_most_ms", most.Milliseconds())
 	ctx, cancel := context.WithTimeout(ctx, most)
