@@ -14,6 +14,7 @@ type Config struct {
 	ModelRepository string    `yaml:"model_repository" json:"model_repository,omitempty" env:"MODEL_REPOSITORY" jsonschema_description:"Folder in Triton's layout. With Triton endpoints it is only read for task.yaml, labels and samples."`
 	Triton          Triton    `yaml:"triton" json:"triton,omitempty" envPrefix:"TRITON__" jsonschema_description:"Tritons to call. None: the embedded engine runs the model repository."`
 	Embedded        Embedded  `yaml:"embedded" json:"embedded,omitempty" envPrefix:"EMBEDDED__" jsonschema_description:"The ONNX Runtime inside the gateway."`
+	Batching        Batching  `yaml:"batching" json:"batching,omitempty" envPrefix:"BATCHING__" jsonschema_description:"Calls that go to a model together; docs/guide/batching.md."`
 	Cache           Cache     `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
 	Limits          Limits    `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
 	Decoder         Decoder   `yaml:"decoder" json:"decoder,omitempty" envPrefix:"DECODER__" jsonschema_description:"Where pictures are decoded; docs/guide/isolation.md."`
@@ -108,6 +109,7 @@ func DefaultConfig() Config {
 		Limits: Limits{Body: 64 << 20, Bodies: 512 << 20, Pixels: 50_000_000, Side: 16384, Items: 256,
 			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20,
 			Connections: 4096, PerAddress: 1024, BodyRate: 16 << 10},
+		Batching:  defaultBatching(),
 		Decoder:   defaultDecoder(),
 		Jobs:      defaultJobs(),
 		Payloads:  defaultPayloads(),

@@ -48,6 +48,7 @@ func (g *Gateway) openTelemetry(build Build) (*metrics, error) {
 	g.onClose(tracer.Close)
 	m := newMetrics(buildInfo{Version: build.Version, Commit: build.Commit, Backend: g.config.backendName()})
 	m.tracer, m.off = tracer, g.config.Telemetry.Off
+	m.batches.mute = m.off
 	if drops {
 		m.registry.MustRegister(logReadings(lines))
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/backend/batch"
 	"triton-gateway/gateway/backend/embedded"
 	"triton-gateway/gateway/backend/triton"
 	"triton-gateway/gateway/cache"
@@ -86,13 +87,15 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		return nil, err
 	}
 	g.onClose(g.cache.Close)
-	if g.backend, err = g.openBackend(counts); err != nil {
+	inner, err := g.openBackend(counts)
+	if err != nil {
 		return nil, err
 	}
-	g.onClose(g.backend.Close)
-	g.onClose(counts.watch(g.backend))
-	g.catalog = catalog.New(g.backend, catalog.Options{Repository: c.ModelRepository, Log: log})
+	g.onClose(inner.Close)
+	g.onClose(counts.watch(inner))
+	g.catalog = catalog.New(inner, catalog.Options{Repository: c.ModelRepository, Log: log})
 	g.onClose(g.catalog.Close)
+	g.backend = g.batched(inner, g.catalog, counts)
 	if g.quotas, err = g.openQuotas(counts); err != nil {
 		return nil, err
 	}
@@ -176,7 +179,7 @@ func (c *Config) backendName() string {
 	return "embedded"
 }
 
-func (g *Gateway) openBackend(counts *metrics) (backend.Backend, error) {
+func (g *Gateway) openBackend(counts *metrics) (batch.Inner, error) {
 	c := &g.config
 	if len(c.Triton.Endpoints) == 0 {
 		return embedded.New(embedded.Config{Repository: c.ModelRepository, Library: c.Embedded.Library, Threads: c.Embedded.Threads, Log: g.log})

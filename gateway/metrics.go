@@ -26,6 +26,7 @@ type metrics struct {
 	later    *later
 	cache    *prometheus.CounterVec
 	jobs     *jobCounts
+	batches  *batchCounts
 	refused  *prometheus.CounterVec // callers, by reason
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
@@ -57,7 +58,7 @@ func newMetrics(build buildInfo) *metrics {
 		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
 			[]string{"protocol", "method", "code"}),
 		later: new(later),
-		jobs:  newJobCounts(),
+		jobs:  newJobCounts(), batches: newBatchCounts(),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
@@ -69,6 +70,7 @@ func newMetrics(build buildInfo) *metrics {
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "backend": build.Backend}})
 	info.Set(1)
 	m.registry.MustRegister(m.jobs.collectors()...)
+	m.registry.MustRegister(m.batches.collectors()...)
 	m.stages = newStageTimes(m.later)
 	m.refused = newRefused()
 	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, m.refused, info,

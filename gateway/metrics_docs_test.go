@@ -85,7 +85,7 @@ func metricTable(t *testing.T) string {
 		switch {
 		case strings.HasSuffix(parts[1], "_total"):
 			kind = "counter"
-		case strings.HasSuffix(parts[1], "_seconds"):
+		case strings.HasSuffix(parts[1], "_seconds"), strings.HasSuffix(parts[1], "_batch_size"):
 			kind = "histogram"
 		}
 		labels := strings.FieldsFunc(regexp.MustCompile(`="[^"]*"`).ReplaceAllString(parts[3]+","+parts[4], ""), func(r rune) bool { return r == ',' })

@@ -112,6 +112,7 @@ type modelStatsView struct {
 	Count  int64       `json:"count" doc:"Items answered since the start"`
 	Cache  cacheView   `json:"cache"`
 	Stages []stageView `json:"stages" doc:"Of all callers together; empty for callers without the scope admin"`
+	Batch  *batchView  `json:"batching,omitempty" doc:"Of all callers together, in this gateway; left out for callers without the scope admin, and for models that are not batched"`
 }
 
 type stageView struct {
@@ -165,7 +166,7 @@ func (s *server) view(ctx context.Context, _ *struct{}) (*statsOutput, error) {
 		v.Count, v.Cache = got.answers, ratio(got.hits, got.answers)
 		hits, all = hits+got.hits, all+got.answers
 		if v.Stages = []stageView{}; whole {
-			v.Stages = s.metrics.stages.view(m.Name)
+			v.Stages, v.Batch = s.metrics.stages.view(m.Name), s.metrics.batches.view(m.Name)
 		}
 		out.Body.Models = append(out.Body.Models, v)
 	}

@@ -19,13 +19,22 @@ type Config struct {
 	// ResponseCache says that Triton keeps this model's answers itself. It does not drop them when the model is reloaded.
 	ResponseCache bool
 	Ensemble      bool
-	Filename      string // default_model_filename: the model's file inside a version folder; "" means the backend's own default
+	// Batcher is the batcher that Triton runs the model behind, by its field: dynamic_batching, sequence_batching or ensemble_scheduling; "" for none.
+	Batcher  string
+	Filename string // default_model_filename: the model's file inside a version folder; "" means the backend's own default
 	// Digest is the SHA-256 of the config in a canonical form: it changes when the meaning does.
 	Digest [32]byte
 
 	// whole is the message that was read, in wire form, so that copies of a Config can share it: nobody writes to it.
 	whole []byte
 }
+
+// Triton's batchers; see Config.Batcher.
+const (
+	DynamicBatching    = "dynamic_batching"
+	SequenceBatching   = "sequence_batching"
+	EnsembleScheduling = "ensemble_scheduling"
+)
 
 // IO is one input or output. Dims leave the batch dimension out where MaxBatchSize > 0; -1 is variable.
 type IO struct {

@@ -55,6 +55,7 @@ func FromProto(pb *tritonpb.ModelConfig) (*Config, error) {
 		Decoupled:     pb.GetModelTransactionPolicy().GetDecoupled(),
 		ResponseCache: pb.GetResponseCache().GetEnable(),
 		Ensemble:      pb.GetEnsembleScheduling() != nil,
+		Batcher:       batcher(pb),
 		Filename:      pb.DefaultModelFilename,
 	}
 	for _, in := range pb.Input {
@@ -81,6 +82,19 @@ func FromProto(pb *tritonpb.ModelConfig) (*Config, error) {
 	}
 	c.Digest = sha256.Sum256(c.whole)
 	return c, nil
+}
+
+// batcher names the member of the scheduling choice that is set.
+func batcher(pb *tritonpb.ModelConfig) string {
+	switch {
+	case pb.GetDynamicBatching() != nil:
+		return DynamicBatching
+	case pb.GetSequenceBatching() != nil:
+		return SequenceBatching
+	case pb.GetEnsembleScheduling() != nil:
+		return EnsembleScheduling
+	}
+	return ""
 }
 
 func instances(pb *tritonpb.ModelConfig) (n int) {

@@ -52,7 +52,7 @@ func TestKeysAreThoseOfSpec(t *testing.T) {
 // Each struct spells its keys in JSON as in YAML.
 func TestKeysAreTheSameInJSON(t *testing.T) {
 	for _, typ := range []reflect.Type{reflect.TypeFor[Spec](), reflect.TypeFor[Input](), reflect.TypeFor[Preprocess](), reflect.TypeFor[Resize](),
-		reflect.TypeFor[Crop](), reflect.TypeFor[Output](), reflect.TypeFor[Cache]()} {
+		reflect.TypeFor[Crop](), reflect.TypeFor[Output](), reflect.TypeFor[Cache](), reflect.TypeFor[Batching]()} {
 		for i, name := range keysOf(typ) {
 			if got, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ","); got != name {
 				t.Errorf("%s.%s: %q in YAML, %q in JSON", typ.Name(), typ.Field(i).Name, name, got)

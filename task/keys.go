@@ -80,6 +80,11 @@ func Keys() []Key {
 		{"cache", "object", "", nil, nil, "How answers are cached."},
 		{"cache.ttl", "duration", "the gateway's cache.ttl", nil, nil, "How long an answer may be served again, such as 90s, 10m or 1h."},
 		{"cache.disable", "true or false", "false", nil, nil, "Never cache this model's answers."},
+		{"batching", "object", "", nil, nil, "How calls that would wait for each other are put together; docs/guide/batching.md. In front of a Triton, a size here turns it on, unless the model has a batcher there."},
+		{"batching.size", "number", "the gateway's batching.size", nil, nil, "How many items go together at most, 2 to 4096; never more than max_batch_size."},
+		{"batching.bound", "duration", "the gateway's batching.bound", nil, nil, "How long a call waits for the one before at most, such as 20ms."},
+		{"batching.off", "true or false", "false", nil, nil, "Never put this model's calls together."},
+		{"batching.inexact", "true or false", "false", nil, nil, "Put them together although an answer may then differ in its last bits from that of a single call."},
 	}
 }
 

@@ -71,6 +71,8 @@ func TestParseValues(t *testing.T) {
 		"labels: a.txt":                                              Labels{File: "a.txt"},
 		"labels: [a]":                                                Labels{List: []string{"a"}},
 		"cache: {ttl: 90s}":                                          90 * time.Second,
+		"batching: {size: 50, bound: 200ms, inexact: true}":          Batching{Size: 50, Bound: 200 * time.Millisecond, Inexact: true},
+		"batching: {off: true}":                                      Batching{Off: true},
 		"cache: {ttl: 0}":                                            time.Duration(0),
 		"input: {columns: [a, b], ranges: {a: [0, 1], '*': [2, 3]}}": map[string]Range{"a": {0, 1}, "*": {2, 3}},
 		"description: |\n  two\n  lines\n":                           "two\nlines",
@@ -88,7 +90,7 @@ func TestParseValues(t *testing.T) {
 				got = append(got, *p.Resize.Pad)
 			}
 		}
-		got = append(got, s.Labels, s.Cache.TTL, s.Input.Ranges, s.Description, s.Preprocess)
+		got = append(got, s.Labels, s.Cache.TTL, s.Batching, s.Input.Ranges, s.Description, s.Preprocess)
 		found := false
 		for _, g := range got {
 			found = found || reflect.DeepEqual(g, want)
@@ -178,6 +180,11 @@ func TestParseRefuses(t *testing.T) {
 		{c + "cache: {ttl: 60}", "cache.ttl:", "a duration with a unit"},
 		{c + "cache: {ttl: -5s}", "cache.ttl:", "not be negative"},
 		{c + "cache: {ttl: soon}", "cache.ttl:", "a duration with a unit"},
+		{c + "batching: {size: 1}", "[2:18] batching.size:", "2 to 4096"},
+		{c + "batching: {size: 4097}", "batching.size:", "2 to 4096"},
+		{c + "batching: {bound: -1ms}", "batching.bound:", "above 0s"},
+		{c + "batching: {bound: 11s}", "batching.bound:", "at most 10s"},
+		{c + "batching: {window: 1ms}", "batching.window:", "unknown key"},
 		{c + "input: &a {}\noutput: *a", "input:", "anchor"},
 		{c + "<<: {description: x}", "<<:", "merge keys"},
 		{c + "description: !!binary aGk=", "description:", "a tag"},

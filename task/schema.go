@@ -78,5 +78,6 @@ func shape(t reflect.Type) *jsonschema.Schema {
 // ranges gives the lowest and the highest value of numbers; "" where there is none.
 func ranges() map[string][2]json.Number {
 	return map[string][2]json.Number{"preprocess.resize.pad": {"0", "255"}, "output.top_k": {"1", ""}, "output.max_detections": {"1", ""},
+		"batching.size":     {"2", "4096"},
 		"output.confidence": {"0", "1"}, "output.iou": {"0", "1"}}
 }

@@ -27,6 +27,7 @@ type Spec struct {
 	Output      Output      `yaml:"output,omitempty" json:"output,omitzero"`
 	Labels      Labels      `yaml:"labels,omitempty" json:"labels,omitzero"`
 	Cache       Cache       `yaml:"cache,omitempty" json:"cache,omitzero"`
+	Batching    Batching    `yaml:"batching,omitempty" json:"batching,omitzero"`
 }
 
 // Input names the tensor that is fed, and how.
@@ -101,4 +102,12 @@ type Labels struct {
 type Cache struct {
 	TTL     time.Duration `yaml:"ttl,omitempty" json:"ttl,omitzero"` // how long an answer may be served again; 0: the gateway's default
 	Disable bool          `yaml:"disable,omitempty" json:"disable,omitzero"`
+}
+
+// Batching sets how calls of the model that would wait for each other are put together. What is zero is the gateway's.
+type Batching struct {
+	Size    int           `yaml:"size,omitempty" json:"size,omitzero"`   // items of a batch at most
+	Bound   time.Duration `yaml:"bound,omitempty" json:"bound,omitzero"` // how long a call may wait for its batch
+	Off     bool          `yaml:"off,omitempty" json:"off,omitzero"`
+	Inexact bool          `yaml:"inexact,omitempty" json:"inexact,omitzero"` // batches whose answers differ in their last bits are taken
 }

@@ -5,12 +5,16 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What the texts of a task.yaml may be.
 const (
 	maxSide    = 16384 // pixels, of any size that is asked for
 	maxColumns = 65536
+	// MostBatched is how many items a batch may have, and LongestBound how long a call may wait for one.
+	MostBatched  = 4096
+	LongestBound = 10 * time.Second
 	// EveryColumn is the key of Input.Ranges that stands for each column without a range of its own.
 	EveryColumn = "*"
 )
@@ -62,6 +66,7 @@ func (s *Spec) Validate() error {
 	if s.Cache.TTL < 0 {
 		f.add("cache.ttl", "must not be negative")
 	}
+	s.Batching.check(&f)
 	return f.err()
 }
 
@@ -186,6 +191,16 @@ func (s *Spec) checkOutput(f *Faults) {
 	}
 	if s.Task == TabularRegression && o.Activation != "" && o.Activation != "none" {
 		f.add("output.activation", "a regression's value is given out as it is; leave this out")
+	}
+}
+
+// check checks what may be given: what is left out is zero.
+func (b *Batching) check(f *Faults) {
+	if b.Size != 0 && (b.Size < 2 || b.Size > MostBatched) {
+		f.add("batching.size", "must be 2 to %d; `off: true` turns batching off", MostBatched)
+	}
+	if b.Bound < 0 || b.Bound > LongestBound {
+		f.add("batching.bound", "must be above 0s, and at most %v", LongestBound)
 	}
 }
 

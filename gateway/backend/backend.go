@@ -4,6 +4,7 @@ package backend
 
 import (
 	"context"
+	"time"
 
 	"triton-gateway/modelconfig"
 	"triton-gateway/tensor"
@@ -22,6 +23,10 @@ type Request struct {
 	// Memory owns the bytes of the inputs' Data; nil for ordinary Go memory that nobody writes to. A backend that may read them after
 	// it has returned, as a transport may after a cancelled call, retains Memory until it has read for the last time.
 	Memory Memory
+	// Requests is how many callers' requests were put together into this one, for the backend's statistics, and Waited how long they waited for that, all together.
+	// 0 stands for one.
+	Requests int
+	Waited   time.Duration
 }
 
 // Output is one output that is asked for.

@@ -5,8 +5,8 @@
 // first of those under way to end, and go together then; so the size follows the traffic. The first of those who wait waits no longer than twice what a batch takes, as learnt, nor
 // than Bound; then its batch goes too, beside the others.
 //
-// An answer is the same, bit for bit, as without it: the first batch of each size of each load is also run call by call, and where a bit differs, as the sums of a
-// matrix product may for another number of rows, the load is not batched any more.
+// An answer is the same, bit for bit, as without it: the first calls of each size, in each size of batch and each load, are answered call by call, and then run as a
+// batch to be compared. Where a bit differs, as the sums of a matrix product may for another number of rows, the load is not batched any more.
 package batch
 
 import (
@@ -33,6 +33,7 @@ type Rule struct {
 	Bound    time.Duration // that a call may wait for a batch
 	Parallel int           // batches under way, above which calls wait; 0: 1
 	Inexact  bool          // batches whose answers differ in their last bits are taken
+	Load     string        // the version's load, for backends whose answers do not name theirs; "" otherwise
 }
 
 // Options are what a Backend needs.
@@ -58,6 +59,20 @@ func New(inner Inner, o Options) *Backend {
 	return &Backend{Inner: inner, options: o, groups: map[string]*group{}, loads: map[string]*load{}}
 }
 
+// Full is the error that a call of the model that is made now would get; see backend.Gate.
+func (b *Backend) Full(ctx context.Context, model, version string) error {
+	if err := b.Inner.Full(ctx, model, version); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	l := b.loads[model+"\x00"+version]
+	b.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	return l.full(model)
+}
+
 // mostGroups bounds what different shapes and parameters can make of it; calls beyond run alone.
 const mostGroups = 1024
 
@@ -65,7 +80,7 @@ const mostGroups = 1024
 func (b *Backend) Infer(ctx context.Context, r *backend.Request) (*backend.Response, error) {
 	rule := b.options.Rule(r.Model, r.Version)
 	items := rows(r)
-	if rule.Size < 2 || items == 0 || items >= int64(rule.Size) || alone(r) {
+	if rule.Size < 2 || items == 0 || items >= int64(rule.Size) || alone(r) || !exact(r) {
 		return b.Inner.Infer(ctx, r)
 	}
 	g, l := b.group(r, rule)
@@ -90,7 +105,8 @@ func (b *Backend) group(r *backend.Request, rule Rule) (*group, *load) {
 		l = &load{}
 		b.loads[of] = l
 	}
-	if l.isOff() && !rule.Inexact {
+	l.is(rule.Load)
+	if !l.allows(&rule) {
 		return nil, l
 	}
 	g := b.groups[key]

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	crowded  = 4 // times Parallel batches may be under way where calls have waited their time
-	learning = 8 // batches over which the time of one is smoothed
+	crowded     = 4    // times Parallel batches may be under way where calls have waited their time
+	learning    = 8    // batches over which the time of one is smoothed
+	mostWaiting = 1024 // calls of one version that wait: it bounds memory
 )
 
 // group is the calls that may be put together.
@@ -29,6 +30,9 @@ type group struct {
 	took    time.Duration // of a batch, smoothed; 0: not known yet
 	timer   *time.Timer   // set while somebody waits: when the first of them has waited its time
 	epoch   uint64        // of the timer, so that one that fires late does nothing
+
+	checked   map[pair]bool // sizes that have been found equal
+	checkedOf uint64        // in which load
 }
 
 // call is one caller. Who takes it out of waiting answers it.
@@ -40,6 +44,15 @@ type call struct {
 	done    chan struct{} // closed when response or err is set
 	out     *backend.Response
 	err     error
+	ended   bool // finish was called
+}
+
+// finish gives the caller its answer, once. Only whoever has taken the call out of those who wait calls it.
+func (c *call) finish(out *backend.Response, err error) {
+	if !c.ended {
+		c.out, c.err, c.ended = out, err, true
+		close(c.done)
+	}
 }
 
 func (g *group) infer(ctx context.Context, r *backend.Request, items int64) (*backend.Response, error) {
@@ -50,12 +63,17 @@ func (g *group) infer(ctx context.Context, r *backend.Request, items int64) (*ba
 		g.mu.Unlock()
 		return g.direct(ctx, r, items)
 	}
+	if err := g.load.full(r.Model); err != nil {
+		g.mu.Unlock()
+		return nil, err
+	}
 	c := &call{ctx: ctx, request: r, items: items, since: time.Now(), done: make(chan struct{})}
 	if r.Memory != nil {
 		r.Memory.Retain() // until its bytes have been copied, or it has left: see leave and run
 	}
 	g.waiting = append(g.waiting, c)
 	g.items += items
+	g.load.waiting.Add(1)
 	if g.items >= int64(g.rule.Size) && g.running < crowded*g.parallel() {
 		g.flush()
 	}
@@ -119,10 +137,10 @@ func (g *group) flush() {
 		}
 		g.waiting = g.waiting[1:]
 		g.items -= c.items
+		g.load.waiting.Add(-1)
 		if c.ctx.Err() != nil { // it is about to leave
-			c.err = left(c.ctx)
 			c.free()
-			close(c.done)
+			c.finish(nil, left(c.ctx))
 			continue
 		}
 		items += c.items
@@ -178,6 +196,7 @@ func (g *group) leave(c *call) bool {
 		if g.waiting[i] == c {
 			g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
 			g.items -= c.items
+			g.load.waiting.Add(-1)
 			c.free()
 			if i == 0 {
 				g.arm()

@@ -32,6 +32,16 @@ func alone(r *backend.Request) bool {
 	return false
 }
 
+// exact reports whether each input has the bytes that its shape needs, and no others: in a batch they would be taken for those of somebody else.
+func exact(r *backend.Request) bool {
+	for i := range r.Inputs {
+		if n, ok := sizeOf(&r.Inputs[i], r.Inputs[i].Data); !ok || n != len(r.Inputs[i].Data) {
+			return false
+		}
+	}
+	return true
+}
+
 // keyOf is the same for calls that may be put together: of one model and version, with the same outputs, parameters, and inputs but for the number of items.
 func keyOf(r *backend.Request) string {
 	var room [256]byte

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/tensor"
@@ -14,8 +15,11 @@ func join(list []*call) *backend.Request {
 	first := list[0].request
 	out := &backend.Request{Model: first.Model, Version: first.Version, ID: first.ID, Outputs: first.Outputs, Params: first.Params, Inputs: make([]tensor.Tensor, len(first.Inputs))}
 	items := int64(0)
+	out.Requests = len(list)
+	now := time.Now()
 	for _, c := range list {
 		items += c.items
+		out.Waited += now.Sub(c.since)
 	}
 	for i := range first.Inputs {
 		size := 0
@@ -91,6 +95,28 @@ func sizeOf(t *tensor.Tensor, data []byte) (int, bool) {
 		at += 4 + length
 	}
 	return at, true
+}
+
+// apart takes a batch's request apart again.
+func apart(r *backend.Request, list []*call) []*backend.Request {
+	whole := &backend.Response{Outputs: r.Inputs}
+	parts, _ := split(whole, list) // the request was joined of them
+	out := make([]*backend.Request, len(list))
+	for i := range list {
+		out[i] = &backend.Request{Model: r.Model, Version: r.Version, ID: list[i].request.ID, Outputs: r.Outputs, Params: r.Params, Inputs: parts[i].Outputs,
+			Waited: time.Since(list[i].since)}
+	}
+	return out
+}
+
+// clone copies an answer, whose owner may do with it what he likes.
+func clone(r *backend.Response) *backend.Response {
+	out := *r
+	out.Outputs = slices.Clone(r.Outputs)
+	for i := range out.Outputs {
+		out.Outputs[i].Data = bytes.Clone(out.Outputs[i].Data)
+	}
+	return &out
 }
 
 // same reports whether two answers are equal, bit for bit.

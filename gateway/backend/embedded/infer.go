@@ -36,7 +36,7 @@ func (e *Engine) Infer(ctx context.Context, r *backend.Request) (*backend.Respon
 		return nil, err
 	}
 	t.done = time.Now()
-	run.stats.success(&t, backend.Batch(run.config, r))
+	run.stats.success(&t, backend.Batch(run.config, r), r)
 	return &backend.Response{Version: r.Version, Epoch: run.epoch, Outputs: outputs}, nil
 }
 

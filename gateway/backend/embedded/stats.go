@@ -21,19 +21,26 @@ type counters struct {
 // times are the moments of one request.
 type times struct{ arrived, began, ready, ran, done time.Time }
 
-// success counts a request of that many items, which was one run of the model.
-func (c *counters) success(t *times, items int64) {
-	n := uint64(max(items, 1))
+// success counts a request of that many items, which was one run of the model. Where it was made of several, each took as long as the run, as Triton counts it, and
+// had waited before.
+func (c *counters) success(t *times, items int64, r *backend.Request) {
+	n, requests := uint64(max(items, 1)), uint64(max(r.Requests, 1))
+	each := func(d *backend.Duration, took time.Duration) {
+		d.Count += requests
+		d.Total += time.Duration(requests) * max(took, 0)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.s.LastInference = t.done
 	c.s.Inferences += n
 	c.s.Executions++
-	add(&c.s.Success, t.done.Sub(t.arrived))
-	add(&c.s.Queue, t.began.Sub(t.arrived))
-	add(&c.s.ComputeInput, t.ready.Sub(t.began))
-	add(&c.s.ComputeInfer, t.ran.Sub(t.ready))
-	add(&c.s.ComputeOutput, t.done.Sub(t.ran))
+	each(&c.s.Success, t.done.Sub(t.arrived))
+	each(&c.s.Queue, t.began.Sub(t.arrived))
+	c.s.Success.Total += r.Waited
+	c.s.Queue.Total += r.Waited
+	each(&c.s.ComputeInput, t.ready.Sub(t.began))
+	each(&c.s.ComputeInfer, t.ran.Sub(t.ready))
+	each(&c.s.ComputeOutput, t.done.Sub(t.ran))
 	b := c.batches[n]
 	if b == nil {
 		b = &backend.BatchStatistics{Size: n}

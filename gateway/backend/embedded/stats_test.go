@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
@@ -56,6 +57,23 @@ func TestStatistics(t *testing.T) {
 		if _, err := e.Statistics(t.Context(), c.model, c.version); fault.KindOf(err) != c.kind {
 			t.Errorf("%s %s: %v", c.model, c.version, err)
 		}
+	}
+	// A request that was made of three is three, each of which took as long as all.
+	r := ask("m", "2", bytesOf(1, 2, 3, 4, 5, 6))
+	r.Requests, r.Waited = 3, time.Hour
+	if _, err := e.Infer(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	list, err = e.Statistics(t.Context(), "m", "2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := list[0]
+	if after.Inferences != 8 || after.Executions != 4 || after.Success.Count != 6 || after.Queue.Count != 6 || after.ComputeInfer.Count != 6 || after.Batches[1].ComputeInfer.Count != 2 {
+		t.Errorf("%+v", after)
+	}
+	if waited := after.Queue.Total - s.Queue.Total; waited < time.Hour || waited > time.Hour+time.Minute || after.Success.Total < after.Queue.Total {
+		t.Errorf("waited %v of %v", waited, after.Success.Total)
 	}
 	before := status(t, e, "m", "2", isReady).Epoch
 	put(t, dir, "m/2/model.onnx", []byte{3})
