@@ -40,23 +40,23 @@ def test_a_stream_goes_on_after_the_connection_was_lost(open_page, cutter):
     """Nothing is lost and nothing comes twice, wherever the connection breaks."""
     page = open_page(at=cutter)
     page.goto("/")
-    page.evaluate(PROGRAMS[0] + "\nwindow.read = read;")
-    page.evaluate(READ, 300)
-    cuts = 0
-    for at in (20, 60, 100, 140):
+    page.evaluate("() => {" + PROGRAMS[0] + "window.read = read; }")
+    page.evaluate(READ, 600)
+    for at in (20, 120, 220):
         page.wait_for_function("(n) => window.seen.length >= n", arg=at)
-        cuts += cutter.cut(rb"GET /v1/streams/")
+        while not cutter.cut(rb"GET /v1/streams/"):  # it is on its way back
+            page.wait_for_timeout(20)
     assert page.evaluate("window.ended") == "well"
-    assert page.evaluate("window.seen") == [[str(i + 1), 300 - i] for i in range(300)]
+    assert page.evaluate("window.seen") == [[str(i + 1), 600 - i] for i in range(600)]
     again = cutter.asked(rb"GET /v1/streams/")
-    assert cuts == 4 and len(again) >= 5
+    assert len(again) >= 4
     assert [r for r in again if re.search(rb"(?i)last-event-id: \d+", r)], "it did not say what it had seen"
 
 
 def test_frames_are_answered_and_the_latest_wins(open_page, gateway):
     page = open_page()
     page.goto("/")
-    page.evaluate(PROGRAMS[1] + "\nwindow.watch = watch;")
+    page.evaluate("() => {" + PROGRAMS[1] + "window.watch = watch; }")
     told = page.evaluate("""async () => {
       const canvas = new OffscreenCanvas(64, 64);
       canvas.getContext('2d').fillRect(16, 16, 32, 32);
