@@ -39,7 +39,7 @@ var access = map[routeKey]need{
 	{"GET", "/v1/models/:model/labels"}:                     askers,
 	{"GET", "/v1/models/:model"}:                            askers,
 	{"GET", "/v1/models"}:                                   askers,
-	{"POST", "/v1/routes/:model/explain"}:                   askers,
+	{"POST", "/v1/routes/:name/explain"}:                    askers,
 	{"GET", "/v1/routes/:name"}:                             askers,
 	{"GET", "/v1/routes"}:                                   askers,
 	{"GET", "/v1/stats"}:                                    askers, // of the own tenant; operators see all
@@ -53,8 +53,12 @@ var access = map[routeKey]need{
 	{"POST", "/v1/jobs/:id/retry"}: workers,
 	{"GET", "/v1/jobs/:id/events"}: workers,
 
-	{"DELETE", "/v1/cache"}: insiders,
-	{"POST", "/v1/reload"}:  insiders,
+	{"DELETE", "/v1/cache"}:               insiders,
+	{"POST", "/v1/reload"}:                insiders,
+	{"PUT", "/v1/routes/:name"}:           insiders,
+	{"DELETE", "/v1/routes/:name"}:        insiders,
+	{"POST", "/v1/routes/:name/rollback"}: insiders,
+	{"GET", "/v1/routes/:name/versions"}:  insiders,
 
 	{"GET", "/livez"}:             everybody,
 	{"HEAD", "/livez"}:            everybody,

@@ -34,8 +34,11 @@ func appendTiming(b []byte, stage string, d time.Duration) []byte {
 	return strconv.AppendFloat(b, float64(d)/float64(time.Millisecond), 'f', 3, 64)
 }
 
-// routeHeader says which version answered and why.
-func routeHeader(model, version, reason string) string {
+// routeHeader says which model and version answered, why, and by which route if there was one.
+func routeHeader(model, version, reason string, routed *pipeline.Routed) string {
+	if routed != nil {
+		return routed.String()
+	}
 	return model + "/" + version + "; reason=" + reason
 }
 
@@ -47,7 +50,7 @@ func (s *server) send(c *gin.Context, a *pipeline.Answer, mode cache.Mode) {
 	st.cached = short
 	s.observe(st.tenant(), a, short)
 	// One array backs all values: http.Header wants a slice each.
-	v := [...]string{status, serverTiming(a.Timings, s.now().Sub(st.started)), a.Version, routeHeader(a.Model, a.Version, a.Reason), a.ETag, typeJSON, "", ""}
+	v := [...]string{status, serverTiming(a.Timings, s.now().Sub(st.started)), a.Version, routeHeader(a.Model, a.Version, a.Reason, a.Routed), a.ETag, typeJSON, "", ""}
 	h["Cache-Status"] = v[0:1:1]
 	h["Server-Timing"] = v[1:2:2]
 	h["X-Model-Version"] = v[2:3:3]

@@ -108,6 +108,8 @@ func kindOf(field reflect.StructField) string {
 		return "endpoint: {name: text}"
 	case field.Type == reflect.TypeFor[QuotaTiers]():
 		return "tier: {requests: text, ...}"
+	case field.Type == reflect.TypeFor[Routes]():
+		return "name: {candidates: list, ...}"
 	case field.Type.Kind() == reflect.Map:
 		return "name: text"
 	case field.Type.Kind() == reflect.Int, field.Type.Kind() == reflect.Float64:
@@ -183,7 +185,7 @@ func TestConfigDocsNameTheSettings(t *testing.T) {
 // flatten collects the paths of all leaves; maps of headers are two of them.
 func flatten(m map[string]any, path string, into map[string]bool) {
 	for name, value := range m {
-		if inner, ok := value.(map[string]any); ok && !strings.HasSuffix(name, "headers") && path+name != "quotas.tiers" {
+		if inner, ok := value.(map[string]any); ok && !strings.HasSuffix(name, "headers") && path+name != "quotas.tiers" && path+name != "routes" {
 			flatten(inner, path+name+".", into)
 			continue
 		}

@@ -99,6 +99,8 @@ func environmentForms() map[reflect.Type]env.ParserFunc {
 			return nil, errors.New(`not JSON such as {"triton-a:8001":{"authorization":"Bearer x"}}`) // the decoder's own text may show a secret
 		}
 		return h, nil
+	}, reflect.TypeFor[Routes](): func(text string) (any, error) {
+		return parseRoutes(text)
 	}, reflect.TypeFor[QuotaTiers](): func(text string) (any, error) {
 		return parseTiers(text)
 	}}

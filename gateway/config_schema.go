@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/invopop/jsonschema"
+
+	"triton-gateway/gateway/route"
 )
 
 // schemaOf gives the schema of the types that YAML writes as text.
@@ -16,6 +18,8 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9.]+(ns|us|ms|s|m|h))+$`, Examples: []any{"30s"}}
 	case reflect.TypeFor[Queue]():
 		return queueSchema()
+	case reflect.TypeFor[route.Version]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9]*$`}, {Type: "integer"}}}
 	case reflect.TypeFor[Secret]():
 		return &jsonschema.Schema{Type: "string"}
 	}

@@ -74,6 +74,9 @@ func codesOf(f *fault.Error) codes {
 	if f.Code == "body_too_slow" { // the client's time was over, not the gateway's
 		c.rest, c.kserve = http.StatusRequestTimeout, http.StatusRequestTimeout
 	}
+	if f.Code == "precondition_failed" { // of If-Match
+		c.rest = http.StatusPreconditionFailed
+	}
 	if f.Code == "job_store_full" {
 		c.rest = http.StatusInsufficientStorage
 	}

@@ -96,6 +96,11 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.catalog = catalog.New(inner, catalog.Options{Repository: c.ModelRepository, Log: log})
 	g.onClose(g.catalog.Close)
 	g.backend = g.batched(inner, g.catalog, counts)
+	routes, err := g.openRoutes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	called, sent := newNames(g.catalog, routes.book), routing{routes.book, counts.routes}
 	if g.quotas, err = g.openQuotas(counts); err != nil {
 		return nil, err
 	}
@@ -111,14 +116,15 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 			Models: g.catalog, Backend: g.backend, Cache: g.cache,
 			Engine: engine, CPU: cpu,
 			Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
-			TTL:    c.Cache.TTL, Observer: g.observed(counts),
+			TTL:    c.Cache.TTL, Routes: sent, Observer: g.observed(counts),
 		}),
 		Admission: &pipeline.Admission{
-			Models: g.catalog, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
+			Models: g.catalog, Routes: sent, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
 			Unknown: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Parallel: runtime.GOMAXPROCS(0),
 		},
 		decoders: cpu,
 	}
+	routes.explain = work.Explain
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
 	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads), readings(g.doors.readings))
 	promise := edge.NewPromise(int64(c.Limits.Bodies) / 2)
@@ -128,7 +134,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	g.kserve = kserve.New(kserve.Deps{
 		Gate:   door.forKServe(),
-		Runner: work, Models: g.catalog, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
+		Runner: work, Models: called, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
 		Trace:   counts.trace,
 		Audit:   noted,
 		Bytes:   func(ctx context.Context, n int64) (func(), error) { return takeBytes(ctx, bodies, n) },
@@ -152,7 +158,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	counts.registry.MustRegister(streamReadings(streaming))
 	g.server = newServer(serverDeps{
 		Gate:   door,
-		Runner: work, Preview: work, Models: newModels(g.catalog), Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
+		Runner: work, Preview: work, Models: newModels(called), Routes: routes, Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Quotas: g.quotas, Build: info, Log: log, Now: time.Now,
 		Limits:  httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout, Rate: edge.Rate(c.Limits.BodyRate)},
 		Promise: promise, Cut: &g.doors.counts,

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"math/rand/v2"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -90,7 +92,7 @@ func (s *server) asked(c *gin.Context) (model, version string, cancel context.Ca
 
 // target gives the model and the version that are asked for, before the body is read: an unknown model is refused at once.
 func (s *server) target(c *gin.Context) (model, version string, err error) {
-	model = c.Param("model")
+	model = cmp.Or(c.Param("model"), c.Param("name"))
 	if _, err = s.models.Lookup(model); err != nil {
 		return "", "", err
 	}
@@ -123,7 +125,7 @@ func (s *server) target(c *gin.Context) (model, version string, err error) {
 func (s *server) answer(c *gin.Context, call *call, model, version string) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.limits.Timeout)
 	defer cancel()
-	request := pipeline.Request{Model: model, Version: version, Tenant: caller.TenantOf(ctx), ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache}
+	request := pipeline.Request{Model: model, Version: version, Tenant: caller.TenantOf(ctx), ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache, Header: c.Request.Header, Rows: len(call.items)}
 	if !call.many {
 		if err := call.items[0].err; err != nil {
 			return call.locate(err, 0)
@@ -136,10 +138,11 @@ func (s *server) answer(c *gin.Context, call *call, model, version string) error
 		s.send(c, a, call.opts.cache)
 		return nil
 	}
+	request.Chance = rand.Uint64() | 1 // where chance decides, the items of a call stay together
 	results := s.runAll(ctx, call, request)
 	for _, r := range results {
 		if r.err == nil {
-			s.sendAll(c, model, results, call.opts.cache)
+			s.sendAll(c, results, call.opts.cache)
 			return nil
 		}
 	}

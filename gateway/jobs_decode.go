@@ -3,6 +3,8 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,7 +47,7 @@ var _ jobs.Decoder = jobDecoder{}
 
 // Decode implements jobs.Decoder.
 func (jobDecoder) Decode(spec *jobs.Spec, index int, data []byte) (*pipeline.Request, error) {
-	r := &pipeline.Request{Model: spec.Model, Version: spec.Version, Tenant: spec.Tenant, ID: spec.ID}
+	r := &pipeline.Request{Model: spec.Model, Version: spec.Version, Tenant: spec.Tenant, ID: spec.ID, Rows: len(spec.Items), Chance: tossed(spec.ID)}
 	if !spec.Single {
 		r.ID += "." + strconv.Itoa(index)
 	}
@@ -89,6 +91,12 @@ func (jobDecoder) Decode(spec *jobs.Spec, index int, data []byte) (*pipeline.Req
 	}
 	r.Item = call.items[0].Item
 	return r, nil
+}
+
+// tossed is a number by which a route decides where chance does: the same for all items of a job and all attempts.
+func tossed(id string) uint64 {
+	sum := sha256.Sum256([]byte(id))
+	return binary.BigEndian.Uint64(sum[:]) | 1
 }
 
 // unreadable is a job that another version of this program wrote, or that was changed in the store.

@@ -27,6 +27,7 @@ type metrics struct {
 	cache    *prometheus.CounterVec
 	jobs     *jobCounts
 	batches  *batchCounts
+	routes   *routeCounts
 	refused  *prometheus.CounterVec // callers, by reason
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
@@ -58,7 +59,7 @@ func newMetrics(build buildInfo) *metrics {
 		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
 			[]string{"protocol", "method", "code"}),
 		later: new(later),
-		jobs:  newJobCounts(), batches: newBatchCounts(),
+		jobs:  newJobCounts(), batches: newBatchCounts(), routes: newRouteCounts(),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
@@ -73,7 +74,7 @@ func newMetrics(build buildInfo) *metrics {
 	m.registry.MustRegister(m.batches.collectors()...)
 	m.stages = newStageTimes(m.later)
 	m.refused = newRefused()
-	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, m.refused, info,
+	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, m.refused, m.routes.requests, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"cmp"
+
 	"triton-gateway/modelconfig"
 	"triton-gateway/task"
 )
@@ -21,6 +23,7 @@ type modelSource interface {
 // modelInfo is what HTTP shows of a model. It is a snapshot and must not be changed.
 type modelInfo struct {
 	Name     string
+	Kind     string              // kindRoute; "" and kindModel for a model
 	Spec     *task.Spec          // complete; nil for a model that cannot be served
 	Config   *modelconfig.Config // nil for a model that cannot be served
 	Labels   []string
@@ -32,6 +35,12 @@ type modelInfo struct {
 	// Resolve gives the version that answers, where a caller asks for version ("" for none). Errors: NotFound version_not_found, Unavailable backend_unavailable.
 	Resolve func(version string) (string, error)
 }
+
+// What can be called by a name.
+const (
+	kindModel = "model"
+	kindRoute = "route"
+)
 
 // versionView is one version of a model.
 type versionView struct {
@@ -71,6 +80,7 @@ func (m *modelInfo) reason() string {
 // ModelSummary is one model of the list. It is exported for the sake of the OpenAPI document, which follows only exported embedded types.
 type ModelSummary struct {
 	Name        string        `json:"name" example:"shapes"`
+	Kind        string        `json:"kind" enum:"model,route" doc:"A route is called as a model is; /v1/routes says where it leads"`
 	Task        string        `json:"task,omitempty" example:"image-classification" doc:"Missing for a model that cannot be served"`
 	Description string        `json:"description,omitempty"`
 	Ready       bool          `json:"ready"`
@@ -81,7 +91,7 @@ type ModelSummary struct {
 }
 
 func summary(m *modelInfo) ModelSummary {
-	v := ModelSummary{Name: m.Name, Ready: m.ready(), Versions: m.Versions, Samples: m.Samples, Warnings: m.Warnings, Error: m.Error}
+	v := ModelSummary{Name: m.Name, Kind: cmp.Or(m.Kind, kindModel), Ready: m.ready(), Versions: m.Versions, Samples: m.Samples, Warnings: m.Warnings, Error: m.Error}
 	if m.Spec != nil {
 		v.Task, v.Description = string(m.Spec.Task), m.Spec.Description
 	}

@@ -6,13 +6,14 @@ import (
 
 	"triton-gateway/gateway/cache"
 	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
 )
 
 // models shows the catalog's models as HTTP wants them. The form of a snapshot is made once.
 type models struct {
-	catalog *catalog.Catalog
-	shown   sync.Map // name -> shownModel
+	catalog kserve.Models // or whatever else has names
+	shown   sync.Map      // name -> shownModel
 }
 
 type shownModel struct {
@@ -22,7 +23,7 @@ type shownModel struct {
 
 var _ modelSource = (*models)(nil)
 
-func newModels(c *catalog.Catalog) *models { return &models{catalog: c} }
+func newModels(c kserve.Models) *models { return &models{catalog: c} }
 
 func (m *models) Lookup(name string) (*modelInfo, error) {
 	found, err := m.catalog.Lookup(name)
@@ -63,6 +64,9 @@ func (m *models) show(of *catalog.Model) *modelInfo {
 			v, err := of.Resolve(version)
 			return v.Number, err
 		},
+	}
+	if of.Source == catalog.FromRoute {
+		info.Kind = kindRoute
 	}
 	for _, v := range of.Versions {
 		info.Versions = append(info.Versions, versionView{v.Number, string(v.State), v.Reason})

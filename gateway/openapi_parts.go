@@ -114,6 +114,8 @@ func problemWords(status int) (code, detail string, retryable bool) {
 		return "backend_unavailable", "no backend can serve this model now", true
 	case 409:
 		return "conflict", "this Idempotency-Key was used for another job; send a new key with a new job", false
+	case 412:
+		return "precondition_failed", "the route \"shapes-ab\" is not as expected: it is at version 4; read it, and decide anew", false
 	case 507:
 		return "job_store_full", "the inputs of jobs fill the store already; come again when some are done", false
 	case 504:

@@ -54,7 +54,7 @@ func (s *server) show(c *gin.Context) error {
 	}
 	ctx, stop := context.WithTimeout(r.Context(), s.limits.Timeout)
 	defer stop()
-	p, err := s.preview.Preview(ctx, &pipeline.Request{Model: name, Version: version, Tenant: caller.TenantOf(ctx), ID: requestID(c), Options: call.opts.post, Item: call.items[0].Item})
+	p, err := s.preview.Preview(ctx, &pipeline.Request{Model: name, Version: version, Tenant: caller.TenantOf(ctx), ID: requestID(c), Options: call.opts.post, Item: call.items[0].Item, Header: r.Header})
 	if err != nil {
 		return call.locate(err, 0)
 	}
@@ -62,7 +62,7 @@ func (s *server) show(c *gin.Context) error {
 	h.Set(headerTensor, tensorHeader(p))
 	h.Set("Server-Timing", serverTiming(p.Timings, s.now().Sub(stateOf(c).started)))
 	h.Set("X-Model-Version", p.Version)
-	h.Set("X-Route", routeHeader(p.Model, p.Version, p.Reason))
+	h.Set("X-Route", routeHeader(p.Model, p.Version, p.Reason, p.Routed))
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", typePNG)
 	h.Set("Content-Length", strconv.Itoa(len(p.PNG)))

@@ -18,7 +18,7 @@ type result struct {
 }
 
 // sendAll writes the answer to several items, in their order. One bad item fails alone.
-func (s *server) sendAll(c *gin.Context, model string, results []result, mode cache.Mode) {
+func (s *server) sendAll(c *gin.Context, results []result, mode cache.Mode) {
 	st := stateOf(c)
 	h := c.Writer.Header()
 	var first *pipeline.Answer
@@ -38,7 +38,7 @@ func (s *server) sendAll(c *gin.Context, model string, results []result, mode ca
 	b = append(b, `{"id":`...)
 	b = appendText(b, st.id)
 	b = append(b, `,"model":`...)
-	b = appendText(b, model)
+	b = appendText(b, first.Model)
 	b = append(b, `,"version":`...)
 	b = appendText(b, first.Version)
 	b = append(b, `,"task":`...)
@@ -65,7 +65,7 @@ func (s *server) sendAll(c *gin.Context, model string, results []result, mode ca
 	h.Set("Cache-Status", allStatus(results, mode))
 	h.Set("Server-Timing", serverTiming(sumTimings(results), s.now().Sub(st.started)))
 	h.Set("X-Model-Version", first.Version)
-	h.Set("X-Route", routeHeader(model, first.Version, first.Reason))
+	h.Set("X-Route", routeHeader(first.Model, first.Version, first.Reason, first.Routed))
 	h.Set("Content-Type", typeJSON)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	if cc := cacheControl(c.Request.Method, 0, mode); cc != "" {

@@ -34,7 +34,7 @@ func (s *server) byDigest(c *gin.Context) error {
 	if err := call.query(r); err != nil {
 		return err
 	}
-	request := pipeline.Request{Model: model, Version: version, Tenant: caller.TenantOf(r.Context()), ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache}
+	request := pipeline.Request{Model: model, Version: version, Tenant: caller.TenantOf(r.Context()), ID: requestID(c), Options: call.opts.post, Cache: call.opts.cache, Header: r.Header}
 	ctx, stop := context.WithTimeout(r.Context(), s.limits.Timeout)
 	defer stop()
 	a, err := s.runner.Cached(ctx, &request, digest)

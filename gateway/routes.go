@@ -24,6 +24,7 @@ type serverDeps struct {
 	KServe  protocol
 	Jobs    *jobSide
 	Streams *streamSide   // nil: there are none
+	Routes  *routeSide    // nil: there are none
 	Bytes   byteBudget    // of all bodies in memory at the same time
 	Promise *edge.Promise // what is lent of it to bodies that are to come; nil: any
 	Cut     *edge.Counts  // clients that were cut off; may be nil
@@ -72,6 +73,7 @@ type server struct {
 	kserve   protocol
 	jobs     *jobSide
 	streams  *streamSide // nil: there are none
+	routes   *routeSide  // nil: there are none
 	bodies   *bodyPool
 	places   edge.Places
 	fetcher  fetcher // nil: no pictures by URL
@@ -98,6 +100,7 @@ func newServer(d serverDeps) *server {
 		kserve:  d.KServe,
 		jobs:    d.Jobs,
 		streams: d.Streams,
+		routes:  d.Routes,
 		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes, rate: d.Limits.Rate, promise: d.Promise, cut: d.Cut},
 		fetcher: d.Fetcher,
 		audit:   d.Audit,
@@ -165,13 +168,14 @@ func (s *server) publicRoutes() *gin.Engine {
 	e.POST("/v1/models/:model/versions/:version/preview", s.handle(s.show))
 	e.GET("/v1/models/:model/results/:sha256", s.handle(s.byDigest))
 	e.GET("/v1/models/:model/samples/:file", s.handle(s.sample))
-	e.POST("/v1/routes/:model/explain", s.handle(s.explain))
+	e.POST("/v1/routes/:name/explain", s.handle(s.explain))
 	s.registerJobs(e)
 	s.registerStreams(e)
 
 	api := s.typedAPI(e)
 	s.registerModels(api)
 	s.registerRoutes(api)
+	s.registerRouteChanges(api)
 	s.registerStats(api)
 	s.registerQuota(api)
 	s.registerAdmin(api)
@@ -195,7 +199,9 @@ func (s *server) publicRoutes() *gin.Engine {
 func (s *server) adminRoutes() *gin.Engine {
 	e := s.engine()
 	e.Use(s.guard(true))
-	s.registerAdmin(s.typedAPI(e))
+	api := s.typedAPI(e)
+	s.registerAdmin(api)
+	s.registerRouteChanges(api)
 	s.registerJobs(e)
 	s.mountKServe(e, true)
 	e.GET("/livez", s.live)

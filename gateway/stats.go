@@ -160,6 +160,9 @@ func (s *server) view(ctx context.Context, _ *struct{}) (*statsOutput, error) {
 	var hits, all int64
 	ready := false
 	for _, m := range s.models.List() {
+		if m.Kind == kindRoute { // its models count what they answer
+			continue
+		}
 		v := modelStatsView{Name: m.Name, Ready: m.ready()}
 		ready = ready || v.Ready
 		got := counts[m.Name]

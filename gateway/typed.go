@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
+	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
 )
 
@@ -23,8 +25,21 @@ func (s *server) typedAPI(e *gin.Engine) huma.API {
 	config.CreateHooks = nil // it would add $schema links to every body
 	config.Formats = map[string]huma.Format{typeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
 	config.RejectUnknownQueryParameters = true
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.Transformers = []huma.Transformer{s.transform}
 	return humagin.New(e, config)
+}
+
+// schemaName names a type in the document. Those of package route have names that say so.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.PkgPath() == reflect.TypeFor[route.Spec]().PkgPath() {
+		return "Route" + name
+	}
+	return name
 }
 
 // register adds a typed handler. Its errors are faults, turned into problem documents here, once.

@@ -90,8 +90,8 @@ func TestRoutesAndExplain(t *testing.T) {
 		t.Error(body)
 	}
 	for path, want := range map[string]explainView{
-		"/v1/routes/shapes/explain":           {"shapes", "shapes", "2", "policy", "image-classification", "task.yaml"},
-		"/v1/routes/shapes/explain?version=1": {"shapes", "shapes", "1", "requested", "image-classification", "task.yaml"},
+		"/v1/routes/shapes/explain":           {"shapes", "shapes", "2", "policy", "image-classification", "task.yaml", false},
+		"/v1/routes/shapes/explain?version=1": {"shapes", "shapes", "1", "requested", "image-classification", "task.yaml", false},
 	} {
 		for _, send := range []string{"", string(picture(1))} {
 			if _, body = r.do(t, "POST", path, "image/png", send); decode[explainView](t, body) != want {

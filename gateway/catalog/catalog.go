@@ -121,6 +121,12 @@ func (c *Catalog) Lookup(name string) (*Model, error) {
 	return m, nil
 }
 
+// Has reports whether there is a model of that name, one that cannot be served included. It neither locks nor allocates.
+func (c *Catalog) Has(name string) bool {
+	s := c.now.Load()
+	return s != nil && s.models[name] != nil
+}
+
 // Models lists all models by name, those that cannot be served included.
 func (c *Catalog) Models() []*Model {
 	if s := c.now.Load(); s != nil {

@@ -37,6 +37,7 @@ const (
 	FromFile      = "task.yaml"
 	FromParameter = "config parameter"
 	FromGuess     = "guess"
+	FromRoute     = "route" // of what is no model, but a route to several
 )
 
 // Version is one version of a model.

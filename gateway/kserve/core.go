@@ -144,6 +144,9 @@ func (s *Server) infer(ctx context.Context, r *backend.Request) (*pipeline.Passe
 	if err != nil {
 		return nil, err
 	}
+	if t.Source == catalog.FromRoute {
+		ctx = withMetadata(ctx)
+	}
 	if t.image {
 		return s.inferImages(ctx, t, r)
 	}

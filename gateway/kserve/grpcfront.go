@@ -95,6 +95,7 @@ func (f *front) serveInfer(ctx context.Context, call *h2.ServerCall) {
 	}
 	s := newCallStream(f, call, ctx)
 	m := newInferMessage(f.Limits.Inputs)
+	m.call = call
 	if f.Meter != nil {
 		ctx, m.tell = withPeer(ctx, call.Peer()), s.tell
 	}

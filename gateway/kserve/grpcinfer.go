@@ -54,7 +54,7 @@ func (c *calls) inferOne(ctx context.Context, m *inferMessage, receive func(any)
 		return nil, err
 	}
 	defer release()
-	passed, err := c.infer(ctx, r)
+	passed, err := c.infer(c.announced(ctx, m.call, r.Model), r)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,9 @@ func (h *httpSide) answer(c *httpCall, q *jsonRequest, passed *pipeline.Passed) 
 		header["Content-Type"] = binaryType
 		header[headerLength] = []string{strconv.Itoa(len(a.json))}
 	}
+	if passed.Routed != nil {
+		header["X-Route"] = []string{passed.Routed.String()}
+	}
 	if len(passed.Timings) > 0 {
 		header["Server-Timing"] = []string{serverTiming(passed.Timings)}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/fault"
 	"triton-gateway/tensor"
 )
@@ -32,6 +34,9 @@ func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
 	q, request, err := h.read(c, &t, memory, room)
 	if err != nil {
 		return err
+	}
+	if t.Source == catalog.FromRoute {
+		ctx = pipeline.WithHeader(ctx, c.r.Header.Get)
 	}
 	passed, err := h.infer(ctx, request)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strconv"
@@ -45,12 +46,12 @@ func (s *Server) runImages(ctx context.Context, t target, r *backend.Request) ([
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]*pipeline.Answer, len(pictures))
+	answers, chance := make([]*pipeline.Answer, len(pictures)), rand.Uint64()|1 // where chance decides, the pictures of a request stay together
 	faults := make([]error, len(pictures))
 	one := func(i int) {
 		body := pipeline.NewBody(pictures[i], letGo(r.Memory))
 		defer body.Release()
-		request := &pipeline.Request{Model: t.Name, Version: r.Version, Tenant: caller.TenantOf(ctx), ID: r.ID, Item: pipeline.Item{Image: body}, Options: options, Cache: mode}
+		request := &pipeline.Request{Model: t.Name, Version: r.Version, Tenant: caller.TenantOf(ctx), ID: r.ID, Item: pipeline.Item{Image: body}, Options: options, Cache: mode, Rows: len(pictures), Chance: chance}
 		answers[i], faults[i] = s.runImage(ctx, request)
 	}
 	if len(pictures) == 1 {
@@ -156,7 +157,7 @@ func (t target) answer(r *backend.Request, answers []*pipeline.Answer) (*pipelin
 	for i, a := range answers {
 		documents[i] = append(append(make([]byte, 0, len(a.Body)+6), a.Body...), strconv.FormatBool(a.FromCache)+"}"...)
 	}
-	out := &pipeline.Passed{Response: &backend.Response{Version: answers[0].Version}, Timings: added(answers)}
+	out := &pipeline.Passed{Response: &backend.Response{Version: answers[0].Version}, Routed: answers[0].Routed, Timings: added(answers)}
 	if wanted(documentOutput) {
 		out.Outputs = append(out.Outputs, bytesTensor(documentOutput, append(slices.Clone(batch), 1), documents))
 	}

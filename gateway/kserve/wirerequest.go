@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/h2"
 	"triton-gateway/tensor"
 )
 
@@ -49,9 +50,10 @@ type inferMessage struct {
 	inputs             []wireInput
 	outputs            []backend.Output
 	raw                [][]byte
-	dims               []int64 // of all inputs
-	most               int     // inputs, and outputs
-	tell               teller  // hears what the caller is to be told of its quota; may be nil
+	dims               []int64        // of all inputs
+	most               int            // inputs, and outputs
+	call               *h2.ServerCall // that it came with; nil where the context knows its metadata
+	tell               teller         // hears what the caller is to be told of its quota; may be nil
 
 	request struct {
 		backend.Request

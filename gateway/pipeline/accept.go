@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
 	"triton-gateway/preprocess"
 	"triton-gateway/task"
@@ -13,6 +14,9 @@ import (
 // accept refuses what cannot be answered before any work is done: unknown models, the wrong kind of input, pictures whose
 // header is over the limits, options that the task does not have. Rows become tensors here, because that is how they are checked.
 func (p *Pipeline) accept(_ context.Context, j *job) error {
+	if plan := planOf(p.Routes, j.Model); plan != nil {
+		return p.acceptRoute(j, plan)
+	}
 	m, err := p.Models.Lookup(j.Model)
 	if err != nil {
 		return err
@@ -20,7 +24,24 @@ func (p *Pipeline) accept(_ context.Context, j *job) error {
 	if j.model, err = p.compile(m); err != nil {
 		return err
 	}
-	if err = j.model.post.Check(j.Options); err != nil {
+	if j.asking {
+		return nil
+	}
+	return p.fit(j)
+}
+
+// acceptRoute does for a route what does not depend on the model; fit does the rest once that is chosen.
+func (p *Pipeline) acceptRoute(j *job, plan *route.Plan) (err error) {
+	j.plan = plan
+	if err = noVersion(plan, j.Version); err == nil && j.Item.Image != nil {
+		j.header, err = preprocess.Sniff(j.Item.Image.Bytes, p.Limits)
+	}
+	return err
+}
+
+// fit checks that the model takes the options and the item.
+func (p *Pipeline) fit(j *job) error {
+	if err := j.model.post.Check(j.Options); err != nil {
 		return err
 	}
 	switch {
@@ -65,7 +86,7 @@ func (j *job) acceptKind(k kind) error {
 }
 
 func (p *Pipeline) acceptImage(j *job) (err error) {
-	if err = j.acceptKind(imageItem); err != nil {
+	if err = j.acceptKind(imageItem); err != nil || j.plan != nil {
 		return err
 	}
 	j.header, err = preprocess.Sniff(j.Item.Image.Bytes, p.Limits)

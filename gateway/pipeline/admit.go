@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
 )
 
 // Admission decides, before a body is read, whether a call may come in: what would be turned away, or could not end in time, is not worth
 // reading. It bounds the calls of one model and the bytes of their bodies, so that one model's load leaves room for the others.
 //
-// All fields are needed. It is safe for concurrent use.
+// All fields but Routes are needed. It is safe for concurrent use.
 type Admission struct {
 	Models  Models
+	Routes  Routes // nil: there are none
 	Backend backend.Backend
 	Items   int           // calls of one model at a time, those that wait included
 	Bytes   int64         // of the bodies of one model's calls
@@ -55,11 +57,7 @@ func (a *Admission) Full(ctx context.Context, model, version string, body int64)
 
 // door is the lane that a call would enter, with the model's own name and the bytes that its body counts for.
 func (a *Admission) door(ctx context.Context, model, version string, body int64) (*lane, string, int64, error) {
-	m, err := a.Models.Lookup(model)
-	if err != nil {
-		return nil, "", 0, err
-	}
-	v, err := m.Resolve(version)
+	name, first, others, err := a.aims(model, version)
 	if err != nil {
 		return nil, "", 0, err
 	}
@@ -71,15 +69,62 @@ func (a *Admission) door(ctx context.Context, model, version string, body int64)
 			At("body", "too large")
 	}
 	if g, ok := a.Backend.(backend.Gate); ok {
-		if err := g.Full(ctx, m.Name, v.Number); err != nil && fault.KindOf(err) != fault.Unavailable {
+		err := g.Full(ctx, first.model, first.version)
+		for i := 0; i < len(others) && turnedAway(err); i++ { // who of them is chosen is known only once the body is
+			err = g.Full(ctx, others[i].model, others[i].version)
+		}
+		if turnedAway(err) {
 			return nil, "", 0, err
 		}
 	}
-	l, ok := a.lanes.Load(m.Name)
+	l, ok := a.lanes.Load(name)
 	if !ok {
-		l, _ = a.lanes.LoadOrStore(m.Name, &lane{})
+		l, _ = a.lanes.LoadOrStore(name, &lane{})
 	}
-	return l.(*lane), m.Name, body, nil
+	return l.(*lane), name, body, nil
+}
+
+func turnedAway(err error) bool { return err != nil && fault.KindOf(err) != fault.Unavailable }
+
+// aim is a version that may answer.
+type aim struct{ model, version string }
+
+// aims gives who may answer a call, with the name of its lane: a model's own, or a route's.
+func (a *Admission) aims(model, version string) (name string, first aim, others []aim, err error) {
+	if plan := planOf(a.Routes, model); plan != nil {
+		first, others, err = a.routeAims(plan, version)
+		return plan.Name, first, others, err
+	}
+	m, err := a.Models.Lookup(model)
+	if err != nil {
+		return "", aim{}, nil, err
+	}
+	v, err := m.Resolve(version)
+	return m.Name, aim{m.Name, v.Number}, nil, err
+}
+
+// routeAims gives those of a route's targets that can answer now. The error is that of the first target where none can.
+func (a *Admission) routeAims(plan *route.Plan, version string) (first aim, others []aim, err error) {
+	if err := noVersion(plan, version); err != nil {
+		return aim{}, nil, err
+	}
+	if _, err := snapshotOf(a.Models, plan); err != nil {
+		return aim{}, nil, err
+	}
+	var list []aim
+	for _, t := range plan.Targets() {
+		m, err := a.Models.Lookup(t.Model)
+		if err != nil {
+			continue
+		}
+		if v, err := m.Resolve(string(t.Version)); err == nil {
+			list = append(list, aim{m.Name, v.Number})
+		}
+	}
+	if len(list) == 0 { // it went this moment
+		return aim{}, nil, fault.New(fault.Unavailable, "backend_unavailable", "none of the models that the route %q leads to is ready", plan.Name).After(firstGuess)
+	}
+	return list[0], list[1:], nil
 }
 
 // Load is what one model's calls are at one moment.

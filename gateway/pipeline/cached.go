@@ -75,5 +75,9 @@ func (p *Pipeline) stored(ctx context.Context, j *job) error {
 			return p.once(ctx, j, resultLevel, []step{{stage: Postprocess, run: p.postprocess}})
 		}
 	}
+	return j.notStored()
+}
+
+func (j *job) notStored() error {
 	return fault.New(fault.NotFound, "result_not_cached", "no answer for this picture, model and options is stored; send the picture to /v1/models/%s/infer", j.Model)
 }

@@ -1,9 +1,15 @@
 package pipeline
 
+import (
+	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/route"
+)
+
 // Check refuses what Run would refuse whatever the bytes of the item are: an unknown model or version, options that the task does not have, an input of
 // the wrong kind. It costs no more than that, so that work for later can be refused when it is handed in. Errors are those of Run.
 func (p *Pipeline) Check(r *Request) error {
-	m, err := p.Models.Lookup(r.Model)
+	plan := planOf(p.Routes, r.Model)
+	m, err := p.snapshot(plan, r)
 	if err != nil {
 		return err
 	}
@@ -26,4 +32,15 @@ func (p *Pipeline) Check(r *Request) error {
 	}
 	_, err = m.Resolve(r.Version)
 	return err
+}
+
+// snapshot is the model that a request names, or the first that is there of those that a route leads to: all take the same.
+func (p *Pipeline) snapshot(plan *route.Plan, r *Request) (*catalog.Model, error) {
+	if plan == nil {
+		return p.Models.Lookup(r.Model)
+	}
+	if err := noVersion(plan, r.Version); err != nil {
+		return nil, err
+	}
+	return snapshotOf(p.Models, plan)
 }

@@ -17,7 +17,7 @@ import (
 //	result key = tensor key, digest of the postprocess spec, the request's options in canonical form
 func (p *Pipeline) fingerprint(_ context.Context, j *job) error {
 	switch {
-	case j.byDigest:
+	case j.byDigest || j.digested:
 	case j.kind == imageItem:
 		j.content = sha256.Sum256(j.Item.Image.Bytes)
 	default:

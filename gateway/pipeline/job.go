@@ -7,6 +7,7 @@ import (
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/cache"
 	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
 	"triton-gateway/preprocess"
 	"triton-gateway/tensor"
@@ -28,15 +29,20 @@ type job struct {
 	// accept
 	kind     kind
 	byDigest bool // only content is known, not the bytes
+	asking   bool // there is no item: it is asked what would answer one
+	unseen   bool // it is not counted as a request of its route
 	header   preprocess.Header
 	model    *compiled
 
 	// route
+	plan    *route.Plan // nil where a model is named; set by accept
 	version catalog.Version
 	reason  string
+	routed  *Routed
 
 	// fingerprint
 	content   [32]byte // SHA-256 of the item
+	digested  bool     // content has been made already
 	tensorKey cache.Key
 	resultKey cache.Key
 	mode      cache.Mode
@@ -77,6 +83,7 @@ func (j *job) answer() *Answer {
 		Model:     j.model.Name,
 		Version:   j.version.Number,
 		Reason:    j.reason,
+		Routed:    j.routed,
 		Task:      string(j.model.Spec.Task),
 		TTL:       j.model.ttl,
 		Timings:   j.timings,

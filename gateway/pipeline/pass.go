@@ -10,11 +10,12 @@ import (
 // Passed is the answer to a call with tensors as they are.
 type Passed struct {
 	*backend.Response
+	Routed  *Routed // nil where a model was named
 	Timings []Timing
 }
 
 // Pass runs tensors as they are, as callers of KServe v2 send them: nothing is decoded, hashed or kept. r.Version "" means the version that the
-// model's policy gives; Pass sets it. It joins the list of an image's request at route.
+// model's policy gives; Pass sets it, and sets the model where a route is named. It joins the list of an image's request at route.
 //
 // Errors are *fault.Error of the kinds of backend.Backend, in Triton's words where the request is wrong.
 func (p *Pipeline) Pass(ctx context.Context, r *backend.Request) (*Passed, error) {
@@ -22,7 +23,7 @@ func (p *Pipeline) Pass(ctx context.Context, r *backend.Request) (*Passed, error
 	if err := p.run(ctx, j, p.passing); err != nil {
 		return nil, err
 	}
-	return &Passed{j.response, j.timings}, nil
+	return &Passed{j.response, j.routed, j.timings}, nil
 }
 
 // Stream is Pass for decoupled models: each response goes to emit, in order. See backend.Streamer.
@@ -33,6 +34,9 @@ func (p *Pipeline) Stream(ctx context.Context, r *backend.Request, emit func(*ba
 
 // known finds the model of tensors that are passed on. Its task may be anything: tensors need no task.
 func (p *Pipeline) known(_ context.Context, j *job) error {
+	if j.plan = planOf(p.Routes, j.Model); j.plan != nil {
+		return noVersion(j.plan, j.Version)
+	}
 	m, err := p.Models.Lookup(j.Model)
 	if err != nil {
 		return err
@@ -47,7 +51,7 @@ func (p *Pipeline) direct(ctx context.Context, j *job) error {
 	if err := p.route(ctx, j); err != nil {
 		return err
 	}
-	j.raw.Version = j.version.Number
+	j.raw.Model, j.raw.Version = j.model.Name, j.version.Number
 	return backend.Check(j.model.Config, j.raw)
 }
 

@@ -20,7 +20,7 @@ type Models interface {
 	Fresh() bool
 }
 
-// Parts is what a pipeline is made of. All fields but Observer are needed.
+// Parts is what a pipeline is made of. All fields but Routes and Observer are needed.
 type Parts struct {
 	Models  Models
 	Backend backend.Backend
@@ -29,6 +29,7 @@ type Parts struct {
 	CPU     *limit.Limiter // slots for decoding and transforming; held for nothing else
 	Limits  preprocess.Limits
 	TTL     time.Duration // how long an answer may be served again where the model does not say
+	Routes  Routes        // nil: there are none
 
 	Observer Observer // nil: nobody watches
 }
@@ -49,7 +50,7 @@ func New(parts Parts) *Pipeline {
 	p := &Pipeline{Parts: parts, began: time.Now()}
 	p.steps = []step{
 		{stage: Accept, run: p.accept}, // the model is known, the input is of its kind, the header is within limits
-		{stage: Route, run: p.route},   // which version runs, before the key is made
+		{stage: Route, run: p.route},   // which model and version run, before the key is made
 		{stage: Fingerprint, run: p.fingerprint},
 		p.cached(resultLevel,
 			p.cached(tensorLevel,

@@ -21,7 +21,8 @@ type Preview struct {
 
 	Model   string
 	Version string
-	Reason  string   // why this version: requested or policy
+	Reason  string   // why this one; see Answer
+	Routed  *Routed  // how a route came to it; nil where a model was named
 	Timings []Timing // queue, decode, preprocess, encode
 }
 
@@ -33,7 +34,7 @@ func (p *Pipeline) Preview(ctx context.Context, r *Request) (*Preview, error) {
 		return nil, fault.New(fault.Invalid, "invalid_request", "a preview is of a picture; send one as the body, as multipart field image, or as {\"image\":{\"base64\":...}}").
 			At("body", "no picture")
 	}
-	j := &job{Request: r}
+	j := &job{Request: r, unseen: true}
 	if err := p.run(ctx, j, p.seeing); err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (p *Pipeline) Preview(ctx context.Context, r *Request) (*Preview, error) {
 		PNG:    j.body,
 		Layout: j.model.Spec.Input.Layout, Color: j.model.Spec.Input.Color,
 		DType: j.input[0].DType.String(), Shape: j.input[0].Shape,
-		Model: j.model.Name, Version: j.version.Number, Reason: j.reason, Timings: j.timings,
+		Model: j.model.Name, Version: j.version.Number, Reason: j.reason, Routed: j.routed, Timings: j.timings,
 	}
 	return drawn, nil
 }

@@ -2,6 +2,7 @@
 package pipeline
 
 import (
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,11 @@ type Request struct {
 	Item    Item
 	Options postprocess.Options
 	Cache   cache.Mode
+
+	// What a route may decide by, beside the caller that the context knows. A model's answer depends on none of it.
+	Header http.Header // of the call; nil: none, or that of WithHeader. It is only read
+	Rows   int         // items of the call; 0 counts as 1
+	Chance uint64      // random, the same for all items of a call; 0: each is drawn for itself
 }
 
 // Item is what is sent: exactly one of its fields is set.
@@ -28,6 +34,9 @@ type Item struct {
 	Row     *preprocess.Row
 	Tensors []tensor.Tensor
 }
+
+// empty reports whether nothing is sent.
+func (i *Item) empty() bool { return i.Image == nil && i.Row == nil && i.Tensors == nil }
 
 // Body is the bytes of an upload in a pooled buffer, counted by its holders, because a computation shared by several callers
 // may outlive the caller whose bytes it reads.
@@ -75,8 +84,9 @@ type Answer struct {
 	ID        string // the computation's id
 	Model     string
 	Version   string
-	Reason    string // why this version: requested or policy
+	Reason    string // why this one: requested, policy, or what a route decided by
 	Task      string
 	TTL       time.Duration // how long the answer may be kept by others
+	Routed    *Routed       // how a route came to this model; nil where a model was named
 	Timings   []Timing      // of those that ran: queue, decode, preprocess, infer, postprocess, and the others where they took 50 us or more
 }

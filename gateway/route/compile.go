@@ -34,6 +34,7 @@ func Compile(name string, spec Spec, before *Plan) (*Plan, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	p.targets = p.collect()
 	if before != nil {
 		p.Shares = before.Shares.carry(before.Spec.Candidates, spec.Candidates).move(spec.Candidates)
 	} else {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -15,6 +16,8 @@ type Plan struct {
 	Shares Shares
 	rules  []rule
 	sticky sticky
+	// targets are those of Targets.
+	targets []Target
 }
 
 // Asker is what a decision may depend on. Header and Cookie may be nil.
@@ -55,9 +58,10 @@ func (p *Plan) Choose(a *Asker, ready func(Target) bool) Choice {
 	return c
 }
 
-// Targets are all that may be chosen, each once, candidates first.
-func (p *Plan) Targets() []Target {
-	var out []Target
+// Targets are all that may be chosen, each once, candidates first. The list must not be changed.
+func (p *Plan) Targets() []Target { return p.targets }
+
+func (p *Plan) collect() (out []Target) {
 	seen := map[Target]bool{}
 	add := func(t Target) {
 		if !seen[t] {
@@ -75,6 +79,16 @@ func (p *Plan) Targets() []Target {
 		add(t)
 	}
 	return out
+}
+
+// Digests reports whether decisions depend on Asker.Content.
+func (p *Plan) Digests() bool { return p.sticky.kind == "content" }
+
+// Measures reports whether decisions may depend on Asker.Pixels or Asker.Bytes.
+func (p *Plan) Measures() bool {
+	return slices.ContainsFunc(p.Spec.Rules, func(r Rule) bool {
+		return r.When.PixelsOver != nil || r.When.PixelsTo != nil || r.When.BytesOver != nil || r.When.BytesTo != nil
+	})
 }
 
 func (p *Plan) first(a *Asker) Choice {
