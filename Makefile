@@ -32,7 +32,7 @@ help: ## list the targets
 
 .PHONY: run
 run: build ## install what is missing, build, and serve the demo models at http://localhost:8080
-	exec ./$(BINARY) serve $(ARGS)
+	exec ./$(BINARY) serve $(if $(findstring --config,$(ARGS)),,--config demo.yaml) $(ARGS)
 
 .PHONY: dashboard
 dashboard: dashboard-venv ## start the Streamlit dashboard at http://localhost:8501; GATEWAY_URL (http://localhost:8080) and GATEWAY_TOKEN say whom it asks

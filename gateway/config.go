@@ -26,6 +26,7 @@ type Config struct {
 	CORS            CORS      `yaml:"cors" json:"cors,omitempty" envPrefix:"CORS__" jsonschema_description:"Pages of other origins that may call from a browser; docs/guide/tls.md."`
 	Auth            Auth      `yaml:"auth" json:"auth,omitempty" envPrefix:"AUTH__" jsonschema_description:"Who may call; docs/guide/auth.md."`
 	Quotas          Quotas    `yaml:"quotas" json:"quotas,omitempty" envPrefix:"QUOTAS__" jsonschema_description:"What each caller may use; docs/guide/quotas.md."`
+	Graphs          Graphs    `yaml:"graphs" json:"graphs,omitempty" env:"GRAPHS" jsonschema_description:"Files of graphs, which run several models as one, by the name that each is called by; docs/guide/graphs.md."`
 	Routes          Routes    `yaml:"routes" json:"routes,omitempty" env:"ROUTES" jsonschema_description:"Names over several models and versions, by weights and rules; docs/guide/routes.md. PUT /v1/routes/{name} puts another one over it."`
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`

@@ -37,6 +37,7 @@ type Gateway struct {
 	cache   *cache.Tiered
 	backend backend.Backend
 	catalog *catalog.Catalog
+	graphs  *graphs // the catalog's models, and graphs of them
 	server  *server
 	quotas  *quotas
 	force   workforce
@@ -96,11 +97,14 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.catalog = catalog.New(inner, catalog.Options{Repository: c.ModelRepository, Log: log})
 	g.onClose(g.catalog.Close)
 	g.backend = g.batched(inner, g.catalog, counts)
+	if g.graphs, err = openGraphs(c.Graphs, g.catalog); err != nil {
+		return nil, err
+	}
 	routes, err := g.openRoutes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	called, sent := newNames(g.catalog, routes.book), routing{routes.book, counts.routes}
+	called, sent := newNames(g.graphs, routes.book), routing{routes.book, counts.routes}
 	if g.quotas, err = g.openQuotas(counts); err != nil {
 		return nil, err
 	}
@@ -113,13 +117,14 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	bodies := limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies")
 	work := requests{
 		Pipeline: pipeline.New(pipeline.Parts{
-			Models: g.catalog, Backend: g.backend, Cache: g.cache,
+			Models: g.graphs, Backend: g.backend, Cache: g.cache,
 			Engine: engine, CPU: cpu,
 			Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
 			TTL:    c.Cache.TTL, Routes: sent, Observer: g.observed(counts),
+			Composer: graphRunner{g.graphs, log}, Pixels: limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies"),
 		}),
 		Admission: &pipeline.Admission{
-			Models: g.catalog, Routes: sent, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
+			Models: g.graphs, Routes: sent, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
 			Unknown: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Parallel: runtime.GOMAXPROCS(0),
 		},
 		decoders: cpu,

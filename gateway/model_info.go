@@ -23,7 +23,7 @@ type modelSource interface {
 // modelInfo is what HTTP shows of a model. It is a snapshot and must not be changed.
 type modelInfo struct {
 	Name     string
-	Kind     string              // kindRoute; "" and kindModel for a model
+	Kind     string              // kindRoute or kindGraph; "" and kindModel for a model
 	Spec     *task.Spec          // complete; nil for a model that cannot be served
 	Config   *modelconfig.Config // nil for a model that cannot be served
 	Labels   []string
@@ -40,6 +40,7 @@ type modelInfo struct {
 const (
 	kindModel = "model"
 	kindRoute = "route"
+	kindGraph = "graph"
 )
 
 // versionView is one version of a model.
@@ -80,7 +81,7 @@ func (m *modelInfo) reason() string {
 // ModelSummary is one model of the list. It is exported for the sake of the OpenAPI document, which follows only exported embedded types.
 type ModelSummary struct {
 	Name        string        `json:"name" example:"shapes"`
-	Kind        string        `json:"kind" enum:"model,route" doc:"A route is called as a model is; /v1/routes says where it leads"`
+	Kind        string        `json:"kind" enum:"model,route,graph" doc:"Routes and graphs are called as a model is; /v1/routes says where a route leads, and a graph runs several models"`
 	Task        string        `json:"task,omitempty" example:"image-classification" doc:"Missing for a model that cannot be served"`
 	Description string        `json:"description,omitempty"`
 	Ready       bool          `json:"ready"`

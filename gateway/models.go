@@ -65,8 +65,11 @@ func (m *models) show(of *catalog.Model) *modelInfo {
 			return v.Number, err
 		},
 	}
-	if of.Source == catalog.FromRoute {
+	switch of.Source {
+	case catalog.FromRoute:
 		info.Kind = kindRoute
+	case catalog.FromGraph:
+		info.Kind = kindGraph
 	}
 	for _, v := range of.Versions {
 		info.Versions = append(info.Versions, versionView{v.Number, string(v.State), v.Reason})

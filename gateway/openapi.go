@@ -18,12 +18,39 @@ type inferAnswer struct {
 	Task        string                   `json:"task" example:"image-classification"`
 	Image       *imageSize               `json:"image,omitempty" doc:"Of the picture as a person sees it (EXIF applied), in pixels"`
 	Predictions []postprocess.Prediction `json:"predictions,omitempty" doc:"Classification: the best first"`
-	Detections  []postprocess.Detection  `json:"detections,omitempty" doc:"Detection: boxes in pixels of the picture, clipped to it"`
+	Detections  []detection              `json:"detections,omitempty" doc:"Detection: boxes in pixels of the picture, clipped to it"`
 	Value       *float64                 `json:"value,omitempty" doc:"Regression"`
 	Values      []float64                `json:"values,omitempty" doc:"Regression with several outputs"`
 	Embedding   []float32                `json:"embedding,omitempty" doc:"Feature extraction"`
 	Outputs     []map[string]any         `json:"outputs,omitempty" doc:"Raw: the tensors"`
 	FromCache   bool                     `json:"from_cache" doc:"No model ran for this answer"`
+
+	Nodes   map[string]graphNode  `json:"nodes,omitempty" doc:"Graphs: what became of each node"`
+	Errors  map[string]graphError `json:"errors,omitempty" doc:"Graphs: why nodes failed; the answer is then a part of what it would be, and is not kept"`
+	Stopped string                `json:"stopped,omitempty" doc:"Graphs: the switch that ended it early"`
+}
+
+// detection is postprocess.Detection, and what a graph's classifier found in the crop.
+type detection struct {
+	Label       string                   `json:"label" example:"circle"`
+	Index       int                      `json:"index"`
+	Score       float64                  `json:"score" example:"0.93"`
+	Box         postprocess.Box          `json:"box"`
+	Predictions []postprocess.Prediction `json:"predictions,omitempty" doc:"Graphs: what a classifier says of this part of the picture"`
+}
+
+// graphNode is what became of a node.
+type graphNode struct {
+	State   string `json:"state" enum:"done,skipped,failed,partial,default,late" doc:"partial: some crops failed; default: it failed, and gave what the graph says for that; late: the answer did not wait for it"`
+	Items   int    `json:"items,omitempty" doc:"What it gave: detections, crops or classes"`
+	LeftOut int    `json:"left_out,omitempty" doc:"Detections that were not cut out: above the cap, or without area"`
+	Failed  int    `json:"failed,omitempty" doc:"Crops that failed"`
+}
+
+// graphError is why a node failed.
+type graphError struct {
+	Code   string `json:"code" example:"deadline_exceeded"`
+	Detail string `json:"detail"`
 }
 
 type imageSize struct {

@@ -71,6 +71,10 @@ func answerExamples() map[string]*huma.Example {
 	detected := head("object-detection")
 	detected["image"] = classified["image"]
 	detected["detections"] = []any{map[string]any{"label": "circle", "index": 0, "score": 0.93, "box": map[string]any{"x1": 12.5, "y1": 40.0, "x2": 80.25, "y2": 101.0}}}
+	composed := head("object-detection")
+	composed["model"], composed["image"] = "find-and-name", classified["image"]
+	composed["detections"] = []any{map[string]any{"label": "circle", "index": 0, "score": 0.93, "box": map[string]any{"x1": 12.5, "y1": 40.0, "x2": 80.25, "y2": 101.0}, "predictions": []any{label}}}
+	composed["nodes"] = map[string]any{"find": map[string]any{"state": "done", "items": 1}, "cut": map[string]any{"state": "done", "items": 1}, "kind": map[string]any{"state": "done", "items": 1}}
 	several := head("tabular-classification")
 	delete(several, "from_cache")
 	row := head("tabular-classification")
@@ -79,6 +83,7 @@ func answerExamples() map[string]*huma.Example {
 	return map[string]*huma.Example{
 		"classification": {Summary: "Classification", Value: classified},
 		"detection":      {Summary: "Detection", Value: detected},
+		"graph":          {Summary: "A graph: detections, each with the classes of its crop", Value: composed},
 		"several":        {Summary: "Several items, one of them bad", Value: several},
 	}
 }

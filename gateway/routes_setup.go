@@ -43,14 +43,14 @@ const routeFile = "routes.json"
 
 // openRoutes opens the book of routes.
 func (g *Gateway) openRoutes(ctx context.Context) (*routeSide, error) {
-	side := &routeSide{models: g.catalog, kept: keptInMemory}
+	side := &routeSide{models: g.graphs, kept: keptInMemory}
 	var records book.Records = g.cache.Records()
 	if g.config.Cache.Redis != "" {
 		side.kept = keptInRedis
 	} else if folder := g.config.Jobs.Queue.folder(); folder != "" {
 		records, side.kept = book.NewFile(filepath.Join(folder, routeFile)), keptInFile
 	}
-	b, err := book.New(ctx, book.Options{Base: g.config.Routes, Records: records, Taken: g.catalog.Has, Log: g.log})
+	b, err := book.New(ctx, book.Options{Base: g.config.Routes, Records: records, Taken: g.graphs.Has, Log: g.log})
 	if err != nil {
 		return nil, bad("routes: %w", err)
 	}

@@ -15,6 +15,7 @@ import detector
 import digits
 import draw
 import golden
+import graph
 import measure
 import onnxfile
 import pipeline
@@ -186,6 +187,17 @@ class Repository(unittest.TestCase):
                         self.assertEqual(sorted(want["holds"]), sorted(t["label"] for t in told), file)
                     else:
                         self.assertEqual(want["holds"][0], told[0]["label"], file)
+
+    def test_graph_holds(self):
+        expected = json.loads((graph.ROOT / "graphs" / "golden" / "find-and-name.json").read_text())["files"]
+        found = graph.answers()
+        self.assertEqual(set(expected), set(found))
+        for file, want in expected.items():
+            got = found[file]["detections"]
+            self.assertEqual([(d["label"], d["crop"]) for d in want["detections"]], [(d["label"], d["crop"]) for d in got], file)
+            for w, g in zip(want["detections"], got):
+                self.assertEqual([p["label"] for p in w["predictions"]], [p["label"] for p in g["predictions"]], file)
+                np.testing.assert_allclose([p["score"] for p in g["predictions"]], [p["score"] for p in w["predictions"]], atol=1e-4)
 
     def test_rows_hold(self):
         for name in ("iris", "digits"):

@@ -7,6 +7,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import golden
+import graph
 import report
 
 
@@ -37,6 +38,8 @@ def main():
             report.record(key, work[key]())
     for name in sorted({k.split(":")[0] for k in wanted}):
         golden.write(name)
+    if any(k.startswith("shapes") for k in wanted):
+        graph.write()
 
 
 if __name__ == "__main__":

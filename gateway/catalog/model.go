@@ -38,6 +38,7 @@ const (
 	FromParameter = "config parameter"
 	FromGuess     = "guess"
 	FromRoute     = "route" // of what is no model, but a route to several
+	FromGraph     = "graph" // of what is no model, but a graph of several
 )
 
 // Version is one version of a model.

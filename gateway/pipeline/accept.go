@@ -86,7 +86,7 @@ func (j *job) acceptKind(k kind) error {
 }
 
 func (p *Pipeline) acceptImage(j *job) (err error) {
-	if err = j.acceptKind(imageItem); err != nil || j.plan != nil {
+	if err = j.acceptKind(imageItem); err != nil || j.plan != nil || j.Item.part != nil {
 		return err
 	}
 	j.header, err = preprocess.Sniff(j.Item.Image.Bytes, p.Limits)

@@ -9,6 +9,7 @@ import (
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
+	"triton-gateway/postprocess"
 	"triton-gateway/preprocess"
 	"triton-gateway/tensor"
 )
@@ -51,7 +52,8 @@ type job struct {
 	input   []tensor.Tensor
 	frame   tensor.Frame
 	outputs []tensor.Tensor
-	keep    bool // what ran is what the keys name, so it may be stored
+	typed   postprocess.Result // where no document is made; see Composition
+	keep    bool               // what ran is what the keys name, so it may be stored
 
 	// tensors that are passed on as they are
 	raw      *backend.Request

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/catalog"
 	"triton-gateway/internal/fault"
 )
 
@@ -50,6 +51,9 @@ func (p *Pipeline) known(_ context.Context, j *job) error {
 func (p *Pipeline) direct(ctx context.Context, j *job) error {
 	if err := p.route(ctx, j); err != nil {
 		return err
+	}
+	if j.model.Source == catalog.FromGraph {
+		return ofPictures(j.model.Model)
 	}
 	j.raw.Model, j.raw.Version = j.model.Name, j.version.Number
 	return backend.Check(j.model.Config, j.raw)

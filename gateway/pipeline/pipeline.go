@@ -20,7 +20,7 @@ type Models interface {
 	Fresh() bool
 }
 
-// Parts is what a pipeline is made of. All fields but Routes and Observer are needed.
+// Parts is what a pipeline is made of. All fields but Routes, Composer, Pixels and Observer are needed.
 type Parts struct {
 	Models  Models
 	Backend backend.Backend
@@ -31,6 +31,9 @@ type Parts struct {
 	TTL     time.Duration // how long an answer may be served again where the model does not say
 	Routes  Routes        // nil: there are none
 
+	Composer Composer     // runs graphs; nil: there are none
+	Pixels   *limit.Bytes // of the pictures that graphs hold decoded; nil: any number
+
 	Observer Observer // nil: nobody watches
 }
 
@@ -38,6 +41,8 @@ type Parts struct {
 type Pipeline struct {
 	Parts
 	steps    []step // of an item that becomes a document
+	single   []step // those of them that one model does
+	parts    []step // of an item, or a part of one, that becomes a typed answer
 	digest   []step // of a look-up by digest
 	passing  []step // of tensors that are passed on as they are
 	seeing   []step // of a preview
@@ -48,18 +53,18 @@ type Pipeline struct {
 // New makes a pipeline.
 func New(parts Parts) *Pipeline {
 	p := &Pipeline{Parts: parts, began: time.Now()}
+	outputs := p.cached(tensorLevel,
+		step{stage: Preprocess, run: p.preprocess, only: imageItem}, // the rest became tensors when it was checked
+		step{stage: Infer, run: p.infer},
+	)
+	p.single = []step{outputs, {stage: Postprocess, run: p.postprocess}}
 	p.steps = []step{
 		{stage: Accept, run: p.accept}, // the model is known, the input is of its kind, the header is within limits
 		{stage: Route, run: p.route},   // which model and version run, before the key is made
 		{stage: Fingerprint, run: p.fingerprint},
-		p.cached(resultLevel,
-			p.cached(tensorLevel,
-				step{stage: Preprocess, run: p.preprocess, only: imageItem}, // the rest became tensors when it was checked
-				step{stage: Infer, run: p.infer},
-			),
-			step{stage: Postprocess, run: p.postprocess},
-		),
+		p.cached(resultLevel, step{inner: true, run: p.compute}), // single, or what a graph does
 	}
+	p.parts = append(p.steps[:3:3], outputs, step{stage: Postprocess, run: p.read})
 	p.digest = append(p.steps[:3:3], step{inner: true, run: p.stored})
 	p.seeing = []step{p.steps[0], p.steps[1], {stage: Preprocess, run: p.preprocess}, {inner: true, run: p.draw}}
 	p.passing = []step{

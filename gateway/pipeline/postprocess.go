@@ -13,6 +13,15 @@ func (p *Pipeline) postprocess(_ context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	j.body = append(result.AppendJSON(j.head()), bodyTail...)
+	return nil
+}
+
+// bodyTail ends a stored document.
+const bodyTail = `,"from_cache":`
+
+// head begins a document, up to the members that are the model's own.
+func (j *job) head() []byte {
 	b := make([]byte, 0, 1024)
 	b = append(b, idPrefix...)
 	b = append(b, ulid.Make().String()...)
@@ -30,9 +39,7 @@ func (p *Pipeline) postprocess(_ context.Context, j *job) error {
 		b = strconv.AppendInt(b, int64(j.frame.SourceHeight), 10)
 		b = append(b, `},`...)
 	}
-	b = result.AppendJSON(b)
-	j.body = append(b, `,"from_cache":`...)
-	return nil
+	return b
 }
 
 const (

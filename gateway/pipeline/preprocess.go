@@ -14,7 +14,7 @@ func (p *Pipeline) preprocess(ctx context.Context, j *job) error {
 	}
 	defer release()
 	j.part(Queue, waited)
-	t, frame, timing, err := j.model.pre.Image(ctx, j.Item.Image.Bytes, j.header)
+	t, frame, timing, err := p.see(ctx, j)
 	if err != nil {
 		return err
 	}

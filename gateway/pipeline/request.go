@@ -33,6 +33,8 @@ type Item struct {
 	Image   *Body
 	Row     *preprocess.Row
 	Tensors []tensor.Tensor
+
+	part *part // of the picture Image, decoded already; nil: the whole of it as it was sent
 }
 
 // empty reports whether nothing is sent.

@@ -49,6 +49,7 @@ export function show(place, answer, { onhover } = {}) {
       answer.byDigest && make('span', { class: 'badge good' }, 'nothing uploaded'),
       make('span', { class: 'badge', title: answer.route || '' }, `version ${d.version}`))),
     said ? make('p', { class: 'hint cost' }, said) : '',
+    ...Object.values(d.errors || {}).map((e) => make('p', { class: 'hint' }, `A part of the answer is missing: ${e.detail}`)),
     ...details(d, rows));
   rows.forEach((row, i) => {
     if (!onhover) return;
@@ -66,9 +67,11 @@ function details(d, rows) {
     return [make('h2', {}, title), make('ul', { class: keep ? 'bars rows' : 'bars' }, ...made)];
   };
   const hint = (text) => [make('p', { class: 'hint' }, text)];
+  // A graph's detection may have been named by a classifier that saw its part of the picture alone.
+  const seen = (p) => ({ ...scored(p), name: p.predictions?.length ? `${p.label} · named ${p.predictions[0].label} ${percent(p.predictions[0].score)}` : p.label });
   const scored = (p) => ({ name: p.label, share: p.score, value: percent(p.score), color: colorOf(p.index) });
   if (d.predictions) return list('Labels', d.predictions.map((p) => ({ ...scored(p), color: undefined })));
-  if (d.detections) return d.detections.length ? list('Objects', d.detections.map(scored), true) : hint('No box reaches the confidence. A lower one shows more.');
+  if (d.detections) return d.detections.length ? list('Objects', d.detections.map(seen), true) : hint('No box reaches the confidence. A lower one shows more.');
   if (d.segments) {
     const all = (d.image?.width * d.image?.height) || d.segments.reduce((s, x) => s + x.area, 0);
     return d.segments.length ? list('Segments', d.segments.map((s) => ({ name: s.label, share: s.area / all, value: percent(s.area / all), color: colorOf(s.index) })), true) : hint('No pixel belongs to a class.');
