@@ -61,6 +61,9 @@ func (c *Config) decode(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil
 	}
+	if err := misreadSizes(data); err != nil {
+		return err
+	}
 	if err := yaml.UnmarshalWithOptions(data, c, yaml.Strict()); err != nil {
 		return errors.New(yaml.FormatError(err, false, true))
 	}
@@ -85,6 +88,7 @@ func (c *Config) overlay(environ []string) error {
 		}
 		values[name] = value
 	}
+	faults = append(faults, takeMisreadSizes(values)...)
 	if err := env.ParseWithOptions(c, env.Options{Prefix: envPrefix, Environment: values, FuncMap: environmentForms()}); err != nil {
 		faults = append(faults, err)
 	}
