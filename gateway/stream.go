@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/pipeline"
 	"triton-gateway/gateway/streams"
 	"triton-gateway/internal/caller"
 	"triton-gateway/internal/fault"
@@ -116,7 +117,7 @@ func (s *server) beginStream(c *gin.Context) error {
 		return err
 	}
 	defer stop()
-	c.Request = r
+	c.Request = r.WithContext(pipeline.WithHeader(r.Context(), r.Header.Get))
 	model, version, err := s.target(c)
 	if err != nil {
 		return err
@@ -129,7 +130,7 @@ func (s *server) beginStream(c *gin.Context) error {
 		defer release()
 		return s.aggregate(c, request)
 	}
-	reader, err := side.hub.Start(r.Context(), caller.TenantOf(r.Context()), model, side.run(request, release))
+	reader, err := side.hub.Start(c.Request.Context(), caller.TenantOf(r.Context()), model, side.run(request, release))
 	if err != nil {
 		release()
 		return err

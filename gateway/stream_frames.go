@@ -236,7 +236,7 @@ func (f *framer) answer(ctx context.Context, n *frame) (*pipeline.Answer, error)
 	}
 	defer release()
 	return f.runner.Run(ctx, &pipeline.Request{Model: f.model, Version: f.version, Tenant: f.tenant, ID: f.id + "/" + strconv.FormatUint(n.seq, 10),
-		Item: pipeline.Item{Image: n.body}, Options: n.options.post, Cache: n.options.cache})
+		Item: pipeline.Item{Image: n.body}, Options: n.options.post, Cache: n.options.cache, Header: f.request.Header})
 }
 
 // head begins a message about a frame.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/fault"
 	"triton-gateway/tensor"
 )
@@ -18,7 +20,7 @@ func CheckParams(params map[string]any) error { return checkParams(params) }
 //
 // In one thing it differs: where there are none or several, Triton sends its error with the status 200.
 func (h *httpSide) generate(ctx context.Context, c *httpCall) error {
-	return h.generated(ctx, c, func(request *backend.Request) error {
+	return h.generated(ctx, c, func(ctx context.Context, request *backend.Request) error {
 		var body []byte
 		n := 0
 		err := h.Runner.Stream(ctx, request, func(r *backend.Response) (err error) {
@@ -43,7 +45,7 @@ var errNotOne = fault.New(fault.Invalid, "invalid_request", "generate expects mo
 
 // generateStream answers POST .../generate_stream: each response is an event. What fails before the first one has a status; later failures are events.
 func (h *httpSide) generateStream(ctx context.Context, c *httpCall) error {
-	return h.generated(ctx, c, func(request *backend.Request) error {
+	return h.generated(ctx, c, func(ctx context.Context, request *backend.Request) error {
 		out := eventStream{httpCall: c}
 		err := h.Runner.Stream(ctx, request, func(r *backend.Response) error {
 			body, err := appendGenerated([]byte("data: "), c.model, r)
@@ -67,7 +69,7 @@ func (h *httpSide) generateStream(ctx context.Context, c *httpCall) error {
 }
 
 // generated reads the request and runs it.
-func (h *httpSide) generated(ctx context.Context, c *httpCall, run func(*backend.Request) error) error {
+func (h *httpSide) generated(ctx context.Context, c *httpCall, run func(context.Context, *backend.Request) error) error {
 	c.early = true
 	t, err := h.target(c.model)
 	if err != nil {
@@ -94,7 +96,10 @@ func (h *httpSide) generated(ctx context.Context, c *httpCall, run func(*backend
 	if err := checkParams(q.params); err != nil {
 		return err
 	}
-	return run(&backend.Request{Model: c.model, Version: c.version, Memory: memory, Inputs: tensorsOf(q.inputs), Params: q.params})
+	if t.Source == catalog.FromRoute {
+		ctx = pipeline.WithHeader(ctx, c.r.Header.Get)
+	}
+	return run(ctx, &backend.Request{Model: c.model, Version: c.version, Memory: memory, Inputs: tensorsOf(q.inputs), Params: q.params})
 }
 
 // eventStream writes events, each at once.
