@@ -33,6 +33,7 @@ var arrows = map[string][]string{
 	"gateway/route":                {"internal/..."},
 	"gateway/route/book":           {"gateway/route", "internal/..."},
 	"gateway/canary":               {"internal/..."},
+	"gateway/lint":                 {"modelconfig", "task", "internal/..."},
 	"gateway/backend/batch":        {"gateway/backend", "tensor", "internal/..."},
 	"gateway/backend/embedded":     {"gateway/backend", "gateway/backend/embedded/ort", "modelconfig", "tensor", "internal/..."},
 	"gateway/backend/embedded/ort": {"tensor", "internal/..."},

@@ -37,6 +37,7 @@ var access = map[routeKey]need{
 	{"GET", "/v1/models/:model/results/:sha256"}:            askers,
 	{"GET", "/v1/models/:model/samples/:file"}:              askers,
 	{"GET", "/v1/models/:model/labels"}:                     askers,
+	{"GET", "/v1/models/:model/lint"}:                       askers,
 	{"GET", "/v1/models/:model"}:                            askers,
 	{"GET", "/v1/models"}:                                   askers,
 	{"POST", "/v1/routes/:name/explain"}:                    askers,

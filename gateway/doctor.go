@@ -192,6 +192,9 @@ func examineModel(c Config, m *catalog.Model, yield func(Check) bool) bool {
 			return false
 		}
 	}
+	if !examineSettings(&c, m, subject, yield) {
+		return false
+	}
 	if !m.Ready() {
 		return yield(Check{Wrong, subject, "no version is ready", "see the lines above, and the backend's log"})
 	}

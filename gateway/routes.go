@@ -174,6 +174,7 @@ func (s *server) publicRoutes() *gin.Engine {
 
 	api := s.typedAPI(e)
 	s.registerModels(api)
+	s.registerLint(api)
 	s.registerRoutes(api)
 	s.registerRouteChanges(api)
 	s.registerStats(api)
