@@ -44,13 +44,6 @@ type stubJob struct {
 	attempts                   int
 }
 
-// asked is how many requests have come.
-func (s *stub) asked() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.requests)
-}
-
 // answers sets what is asked first.
 func (s *stub) answers(refuse func(r *http.Request) (status int, after string)) {
 	s.mu.Lock()

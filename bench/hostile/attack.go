@@ -70,14 +70,20 @@ func Slow() []Kind {
 	}
 }
 
-// Floods are the clients of HTTP/2 that ask for work. What they drip is made anew for resets, whose streams count up.
+// Resets are the clients of HTTP/2 that make calls and give them up at once. What they drip is made anew each time, for their streams count up.
+func Resets() []Kind {
+	return []Kind{{Name: resetting, HTTP2: true, Beat: 500 * time.Millisecond, Hello: []byte(preface)}}
+}
+
+const resetting = "resets"
+
+// Floods are the other clients of HTTP/2 that ask for work.
 func Floods() []Kind {
 	ping := frame(6, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8)
 	settings := frame(4, 0, 0, 0, 4, 0, 1, 0, 0)
 	begun := opened(0)
 	begun[8] = 1
 	return []Kind{
-		{Name: "resets", HTTP2: true, Beat: 500 * time.Millisecond, Hello: []byte(preface)},
 		{Name: "pings", HTTP2: true, Beat: 500 * time.Millisecond, Hello: []byte(preface), Drip: repeat(ping, 10)},
 		{Name: "settings", HTTP2: true, Beat: 500 * time.Millisecond, Hello: []byte(preface), Drip: repeat(settings, 10)},
 		{Name: "continuations", HTTP2: true, Beat: 500 * time.Millisecond, Hello: append([]byte(preface), begun...), Drip: repeat(frame(9, 0, 1), 10), Lives: 8 * time.Second},
@@ -171,7 +177,7 @@ func (a *Attack) once(ctx context.Context, kind *Kind, from net.IP, address stri
 	}
 	for id := uint32(1); pause(ctx, kind.Beat); id += 20 {
 		drip := kind.Drip
-		if kind.Name == "resets" {
+		if kind.Name == resetting {
 			drip = reset(id, 10)
 		}
 		if kind.Deaf { // only a write tells it that it is cut off

@@ -16,13 +16,13 @@ import (
 	"triton-gateway/internal/parts"
 )
 
-var full = flag.Bool("full", false, "2,000 slow clients and 500 floods for a minute, as for the table in docs/guide/hostile-clients.md")
+var full = flag.Bool("full", false, "2,000 slow clients, 500 that reset and 375 other floods for a minute, as for the table in docs/guide/hostile-clients.md")
 
 // TestAHealthyClientBesideAttackers prints the healthy client's times: quiet, attacked, quiet again. It holds no time to a bound, but every answer to be one.
 func TestAHealthyClientBesideAttackers(t *testing.T) {
-	slow, floods, phase := 20, 10, 12*time.Second
+	slow, resets, floods, phase := 20, 10, 10, 12*time.Second
 	if *full {
-		slow, floods, phase = 400, 125, time.Minute
+		slow, resets, floods, phase = 400, 500, 125, time.Minute
 	}
 	g := parts.Serve(t, "GATEWAY_LOG__LEVEL=error", "GATEWAY_JOBS__QUEUE=off")
 	picture, err := os.ReadFile(filepath.Join(parts.Root(t), "model_repository/shapes/golden/circle-1.png"))
@@ -37,6 +37,7 @@ func TestAHealthyClientBesideAttackers(t *testing.T) {
 	rows[0] = Healthy(t.Context(), url, picture, 20*time.Millisecond, phase)
 	attacks := []*Attack{
 		Start(t.Context(), Slow(), slow, g.HTTP, g.GRPC),
+		Start(t.Context(), Resets(), resets, g.HTTP, g.GRPC),
 		Start(t.Context(), Floods(), floods, g.HTTP, g.GRPC),
 	}
 	rows[1] = Healthy(t.Context(), url, picture, 20*time.Millisecond, phase)
@@ -56,7 +57,7 @@ func TestAHealthyClientBesideAttackers(t *testing.T) {
 		}
 	}
 	t.Logf("%d attackers, %d connections made, %d not, %.0f held\n| phase | answers | p50 ms | p99 ms | failed |\n|---|---|---|---|---|\n%s",
-		slow*len(Slow())+floods*len(Floods()), dialed, failed, held, table.String())
+		slow*len(Slow())+resets+floods*len(Floods()), dialed, failed, held, table.String())
 	for _, reason := range []string{"slow_header", "slow_body", "flood"} {
 		n := metric(t, admin, `gateway_cut_off_total{reason="`+reason+`"}`)
 		t.Logf("cut off, %s: %.0f", reason, n)
