@@ -52,13 +52,12 @@ func (c *Composition) Ask(ctx context.Context, model, version string, of *image.
 		j.header = preprocess.Header{Width: v.Dx(), Height: v.Dy(), Orientation: 1}
 		j.content, j.digested = v.sum(), true
 	}
-	err := c.p.run(ctx, j, c.p.parts)
+	if err := c.p.run(ctx, j, c.p.parts); err != nil {
+		return nil, err // what others wait for too may go on, with j
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.add(j.timings)
-	if err != nil {
-		return nil, err
-	}
 	c.changed = c.changed || !j.keep
 	return &j.typed, nil
 }
