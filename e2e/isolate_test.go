@@ -76,13 +76,20 @@ func TestDecodersKilledUnderLoad(t *testing.T) {
 		})
 	}
 	const kills = 12
-	dead := map[int]bool{}
+	dead := map[int]time.Time{}
+	again := int64(0)
 	for len(dead) < kills {
 		eventually(t, time.Minute, "a decoder is there, and has worked", func() bool {
 			before := answered.Load()
 			for _, pid := range childrenOf(t, g.Pid()) {
-				if !dead[pid] && answered.Load() > int64(len(dead))*5 {
-					dead[pid] = true
+				killed, known := dead[pid]
+				if known && time.Since(killed) > 5*time.Second { // the first process of its namespace: what meets a thread that is not Go's may be ignored, unless it is a fault of its own
+					dead[pid] = time.Now()
+					again++
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
+				if !known && answered.Load() > int64(len(dead))*5 {
+					dead[pid] = time.Now()
 					_ = syscall.Kill(pid, []syscall.Signal{syscall.SIGKILL, syscall.SIGSEGV}[len(dead)%2])
 					return true
 				}
@@ -92,7 +99,7 @@ func TestDecodersKilledUnderLoad(t *testing.T) {
 	}
 	stop()
 	all.Wait()
-	if failed.Load() > kills || answered.Load() < kills {
+	if failed.Load() > kills+again || answered.Load() < kills {
 		t.Errorf("%d failed and %d were answered with %d kills", failed.Load(), answered.Load(), kills)
 	}
 	t.Logf("%d failed and %d were answered with %d kills", failed.Load(), answered.Load(), kills)
