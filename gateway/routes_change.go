@@ -51,19 +51,19 @@ func (s *server) registerRouteChanges(api huma.API) {
 		OperationID: "put-route", Method: http.MethodPut, Path: "/v1/routes/{name}", Tags: tags, MaxBodyBytes: book.MostSpec,
 		Summary: "Make or change a route", Description: "Whole or not at all, and on every gateway that shares the store within a second. Users stay where they were as far as the weights allow. " +
 			"A route of gateway.yaml of the same name stands back until this one is deleted." + where,
-		Errors: []int{403, 409, 412, 413, 415, 503},
+		Errors: []int{400, 403, 409, 412, 413, 415, 503},
 		Responses: map[string]*huma.Response{"201": {Description: "There was no such route before", Content: map[string]*huma.MediaType{
 			typeJSON: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[routeView](), true, "")}}}},
 	}, s.putRoute)
 	register(s, api, huma.Operation{
 		OperationID: "delete-route", Method: http.MethodDelete, Path: "/v1/routes/{name}", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary: "Take a stored route out of force", Description: "The one of gateway.yaml of the same name, if there is one, is in force again." + where,
-		Errors: []int{403, 404, 409, 412, 503},
+		Errors: []int{400, 403, 404, 409, 412, 503},
 	}, s.deleteRoute)
 	register(s, api, huma.Operation{
 		OperationID: "rollback-route", Method: http.MethodPost, Path: "/v1/routes/{name}/rollback", Tags: tags,
 		Summary: "Put an earlier version of a route into force", Description: "As a new version. Users are back where they were then." + where,
-		Errors: []int{403, 404, 409, 412, 503},
+		Errors: []int{400, 403, 404, 409, 412, 503},
 	}, s.rollbackRoute)
 	register(s, api, huma.Operation{
 		OperationID: "list-route-versions", Method: http.MethodGet, Path: "/v1/routes/{name}/versions", Tags: tags,
