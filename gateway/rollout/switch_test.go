@@ -258,3 +258,28 @@ func TestAReportIsReadable(t *testing.T) {
 		}
 	})
 }
+
+// A server that says itself that the call was cancelled has failed; only those that were given up because of it are not named.
+func TestAReplicasOwnCancellationIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("1")
+		r := p.rollouts(t, short())
+		one, err := r.begin(t.Context(), "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer one.done()
+		for _, hasty := range []bool{true, false} {
+			err = one.everywhere(t.Context(), p.Taking(), "it fails", hasty, func(ctx context.Context, rep Replica) error {
+				if rep.Name() == "r1" {
+					return fmt.Errorf("the server: %w", context.Canceled)
+				}
+				return wait(ctx, time.Second)
+			})
+			kind(t, err, fault.Conflict, "replica_failed")
+			if f, _ := errors.AsType[*fault.Error](err); len(f.Fields) != 1 || f.Fields[0].Location != "r1" || f.Detail != "it fails" {
+				t.Errorf("%+v", f)
+			}
+		}
+	})
+}
