@@ -2,9 +2,12 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 
+	"triton-gateway/gateway/catalog"
 	"triton-gateway/preprocess/opencv"
 )
 
@@ -26,16 +29,27 @@ func (g *Gateway) Banner() string {
 		runs = "Triton at " + strings.Join(g.config.Triton.Endpoints, ", ")
 	}
 	fmt.Fprintf(&b, "  backend   %s\n  images    %s\n", runs, ImageEngine())
-	for _, m := range g.catalog.Models() {
+	for _, m := range g.graphs.Models() {
 		state := "ready"
 		if !m.Ready() {
-			state = "NOT READY: " + newModels(g.catalog).show(m).reason()
+			state = "NOT READY: " + newModels(g.graphs).show(m).reason()
 		}
-		what := ""
+		kind, what := "model", ""
+		if m.Source == catalog.FromGraph {
+			kind = "graph"
+		}
 		if m.Spec != nil {
 			what = string(m.Spec.Task)
 		}
-		fmt.Fprintf(&b, "  model     %-20s %-24s %s\n", m.Name, what, state)
+		fmt.Fprintf(&b, "  %s     %-20s %-24s %s\n", kind, m.Name, what, state)
+	}
+	if g.server.routes != nil {
+		entries, _ := g.server.routes.book.Entries()
+		for _, name := range slices.Sorted(maps.Keys(entries)) {
+			if plan := entries[name].Plan; plan != nil {
+				fmt.Fprintf(&b, "  route     %-20s over %d\n", name, len(plan.Spec.Candidates))
+			}
+		}
 	}
 	if len(g.catalog.Models()) == 0 {
 		b.WriteString("  model     none yet; `triton-gateway doctor` says why\n")
