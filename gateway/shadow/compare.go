@@ -42,6 +42,7 @@ func Tolerance(name task.Name) float64 {
 //   - image-feature-extraction: cosine. Distance is 1-cosine, and 1 below 0.
 //   - tabular-regression: absolute_difference and relative_difference, the greatest of all values. Distance is the relative one.
 //   - raw: greatest_difference, relative_difference (of the greatest number of its tensor), differing (share of elements). Distance is the relative one.
+//     An output whose bytes are not what its shape says is like nothing, itself included.
 func Compare(name task.Name, primary, shadow *postprocess.Result, tolerance float64) Comparison {
 	c := Comparison{Task: name, Figures: map[string]float64{}}
 	switch name {
