@@ -60,6 +60,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if c := l.door.let(nc); c != nil {
+			boundUnsent(nc)
 			return c, nil
 		}
 	}
