@@ -19,6 +19,7 @@ import (
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/limit"
+	"triton-gateway/internal/parts"
 	"triton-gateway/modelconfig"
 	"triton-gateway/preprocess/opencv"
 	"triton-gateway/tensor"
@@ -119,11 +120,10 @@ func (p *press) ask(t *testing.T, r *rig, rows int, from int) []int64 {
 		})
 	}
 	admission := r.server.runner.(requests).Admission
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if l := admission.Loads(); len(l) == 1 && l[0].Calls == rows {
-			break
-		}
-	}
+	parts.Until(t, "all have arrived", 20*time.Second, func() bool {
+		l := admission.Loads()
+		return len(l) == 1 && l[0].Calls == rows
+	})
 	close(p.down)
 	all.Wait()
 	return p.counted()

@@ -79,18 +79,8 @@ func (s *server) sendAll(c *gin.Context, results []result, mode cache.Mode) {
 func sumTimings(results []result) []pipeline.Timing {
 	var sum []pipeline.Timing
 	for _, r := range results {
-		if r.answer == nil {
-			continue
-		}
-	next:
-		for _, t := range r.answer.Timings {
-			for i := range sum {
-				if sum[i].Stage == t.Stage {
-					sum[i].Duration += t.Duration
-					continue next
-				}
-			}
-			sum = append(sum, t)
+		if r.answer != nil {
+			sum = pipeline.AddTimings(sum, r.answer.Timings)
 		}
 	}
 	return sum

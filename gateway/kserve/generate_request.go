@@ -48,15 +48,7 @@ func (q *generateRequest) member(name string) error {
 	if len(q.params) >= maxParams {
 		return q.fail("the request has more than %d parameters", maxParams)
 	}
-	value, err := q.parameter(name)
-	if err != nil || value == nil {
-		return err
-	}
-	if q.params == nil {
-		q.params = map[string]any{}
-	}
-	q.params[name] = value
-	return nil
+	return q.addParameter(name)
 }
 
 // tensor reads the value at hand as an input's data: one element, or an array.

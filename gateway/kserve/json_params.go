@@ -20,16 +20,21 @@ func (q *jsonRequest) parameters() error {
 		if _, again := q.params[name]; again {
 			return q.skip()
 		}
-		value, err := q.parameter(name)
-		if err != nil || value == nil {
-			return err
-		}
-		if q.params == nil {
-			q.params = map[string]any{}
-		}
-		q.params[name] = value
-		return nil
+		return q.addParameter(name)
 	})
+}
+
+// addParameter reads the value of a parameter that has not come yet, and keeps it.
+func (q *jsonRequest) addParameter(name string) error {
+	value, err := q.parameter(name)
+	if err != nil || value == nil {
+		return err
+	}
+	if q.params == nil {
+		q.params = map[string]any{}
+	}
+	q.params[name] = value
+	return nil
 }
 
 // parameter reads one value. It is nil where the parameter was for this transport alone.

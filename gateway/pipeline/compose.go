@@ -57,24 +57,9 @@ func (c *Composition) Ask(ctx context.Context, model, version string, of *image.
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timings = summed(c.timings, j.timings)
+	c.timings = AddTimings(c.timings, j.timings)
 	c.changed = c.changed || !j.keep
 	return &j.typed, nil
-}
-
-// summed adds timings to those that are there, each stage once; what ran side by side counts for itself, so that the sum may be more than the whole.
-func summed(timings, more []Timing) []Timing {
-next:
-	for _, t := range more {
-		for i := range timings {
-			if timings[i].Stage == t.Stage {
-				timings[i].Duration += t.Duration
-				continue next
-			}
-		}
-		timings = append(timings, t)
-	}
-	return timings
 }
 
 // compute makes a document that is not kept: by a model, or by several.
@@ -103,7 +88,7 @@ func (p *Pipeline) compute(ctx context.Context, j *job) error {
 		return err
 	}
 	j.keep = keep && !c.changed
-	j.timings = summed(j.timings, c.timings)
+	j.timings = AddTimings(j.timings, c.timings)
 	j.body = append(append(j.head(), members...), bodyTail...)
 	return nil
 }

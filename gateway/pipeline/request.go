@@ -74,6 +74,21 @@ type Timing struct {
 	Duration time.Duration
 }
 
+// AddTimings adds more to timings, each stage once. What ran side by side counts for itself, so that the sum may be more than the whole.
+func AddTimings(timings, more []Timing) []Timing {
+next:
+	for _, t := range more {
+		for i := range timings {
+			if timings[i].Stage == t.Stage {
+				timings[i].Duration += t.Duration
+				continue next
+			}
+		}
+		timings = append(timings, t)
+	}
+	return timings
+}
+
 // Answer is one item's answer.
 type Answer struct {
 	// Body is the whole JSON document of one item but for its last member: it ends in `"from_cache":`, to be followed by true} or false}.

@@ -225,15 +225,25 @@ func (a *Adaptive) crowded(p *sums) bool {
 	if a.light.took == 0 {
 		return false
 	}
-	rate, took := p.calls/p.busy, p.took/p.calls
-	ended, more := rate/a.light.rate, rate*took/(a.light.rate*a.light.took)
-	if more < crowd || math.Log(ended) > worthwhile*math.Log(more) {
+	rate := p.calls / p.busy
+	if !a.inVain(rate, rate*p.took/p.calls) {
 		return false
 	}
 	a.clear()
 	a.moves = 0
-	a.base = max(a.least, min(a.base, int64(math.Ceil(max(rate, a.light.rate)*a.light.took))))
+	a.base = max(a.least, min(a.base, a.enough(rate)))
 	return true
+}
+
+// inVain reports whether so many calls under way, which are far more than in light use, end hardly more often.
+func (a *Adaptive) inVain(rate, running float64) bool {
+	more := running / (a.light.rate * a.light.took)
+	return more >= crowd && math.Log(rate/a.light.rate) <= worthwhile*math.Log(more)
+}
+
+// enough is how many calls are under way where they end that often, or as often as in light use, and take no longer than in light use.
+func (a *Adaptive) enough(rate float64) int64 {
+	return int64(math.Ceil(max(rate, a.light.rate) * a.light.took))
 }
 
 // rushed lowers a bound at the beginning of a load that is too high: it is reached, all its calls are under way, far more than in light use, and for the time of some
@@ -257,14 +267,14 @@ func (a *Adaptive) rushed(now time.Duration, n, limit int64) bool {
 	if passed < rushLooks*a.light.took || a.rush.ends < rushLeast {
 		return false
 	}
-	rate, more := a.rush.ends/passed, a.rush.running/a.rush.ends/(a.light.rate*a.light.took)
+	rate, running := a.rush.ends/passed, a.rush.running/a.rush.ends
 	a.rush = rush{from: -1}
-	if more < crowd || math.Log(rate/a.light.rate) > worthwhile*math.Log(more) {
+	if !a.inVain(rate, running) {
 		return false
 	}
 	a.clear()
 	a.moves, a.pressed = 0, settledUse
-	a.base = max(a.least, limit/4, min(a.base, int64(math.Ceil(max(rate, a.light.rate)*a.light.took))))
+	a.base = max(a.least, limit/4, min(a.base, a.enough(rate)))
 	a.begin(now, false)
 	return true
 }

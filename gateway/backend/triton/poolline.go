@@ -144,8 +144,8 @@ func (p *pool) room(c *Client, places int) int {
 
 // crowded is the error of a call that would stand behind so many in line; nil where it may wait.
 func (p *pool) crowded(ctx context.Context, c *Client, ahead int) error {
-	places, each, one := p.speed()
-	ahead += p.excess()
+	places, excess, each, one := p.speed()
+	ahead += excess
 	wait := time.Duration(float64(ahead+1) * float64(each))
 	tooMany := ahead >= p.room(c, places)
 	p.press.count(c.nanos(), one, tooMany)
@@ -164,35 +164,27 @@ func (p *pool) crowded(ctx context.Context, c *Client, ahead int) error {
 	return nil
 }
 
-// excess is how many calls run that would wait now: they were begun before the bound was lowered, and stand in the server's line instead of this one.
-func (p *pool) excess() (n int) {
-	for _, l := range p.lanes.Load().lanes {
-		if !l.e.ejected.Load() && l.ready.Load() != notReady {
-			n += max(0, l.limit.Running()-l.limit.Limit())
-		}
-	}
-	return n
-}
-
 // speed is how many calls may run together, the time from one end to the next while they do, and the time of one call. Both times are 0 where none
-// has ended yet.
-func (p *pool) speed() (places int, each, one time.Duration) {
+// has ended yet. excess is how many calls run that would wait now: they were begun before the bound was lowered, and stand in the server's line instead of this one.
+func (p *pool) speed() (places, excess int, each, one time.Duration) {
 	rate, count := 0.0, 0
 	for _, l := range p.lanes.Load().lanes {
 		if l.e.ejected.Load() || l.ready.Load() == notReady {
 			continue
 		}
-		places += l.limit.Limit()
+		limit := l.limit.Limit()
+		places += limit
+		excess += max(0, l.limit.Running()-limit)
 		if took := l.limit.Latency(); took > 0 {
-			rate += float64(l.limit.Limit()) / float64(took)
+			rate += float64(limit) / float64(took)
 			one += took
 			count++
 		}
 	}
 	if count == 0 {
-		return places, 0, 0
+		return places, excess, 0, 0
 	}
-	return places, time.Duration(1 / rate), one / time.Duration(count)
+	return places, excess, time.Duration(1 / rate), one / time.Duration(count)
 }
 
 // refused is the error where nobody serves.

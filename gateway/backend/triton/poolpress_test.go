@@ -96,13 +96,13 @@ func TestCallsAboveTheBoundStandInLine(t *testing.T) {
 	l := p.remake(c).lanes[0]
 	for l.limit.TryAcquire() {
 	}
-	if got := p.excess(); got != 0 {
+	if _, got, _, _ := p.speed(); got != 0 {
 		t.Errorf("%d above the bound, all are within", got)
 	}
 	for range 6 {
 		l.limit.Force()
 	}
-	if got := p.excess(); got != 6 {
+	if _, got, _, _ := p.speed(); got != 6 {
 		t.Errorf("%d above the bound, want 6", got)
 	}
 	if err := p.crowded(t.Context(), c, shortestLine-7); err != nil {
