@@ -21,7 +21,7 @@ type golden struct {
 	}
 }
 
-var imageModels = []string{"shapes", "shapes-detector", "shapes-slow", "digits"}
+var imageModels = []string{"shapes", "shapes-detector", "shapes-slow", "shapes-int8", "digits"}
 
 func readGolden(t *testing.T, model string) golden {
 	t.Helper()

@@ -21,6 +21,7 @@ PICTURES = {
         ("cross-1.webp", 105, (360, 480), "cross"), ("circle-2.jpg", 106, (720, 1280), "circle"),
         ("star-2.png", 107, (72, 72), "star"), ("triangle-rotated.jpg", 108, (400, 300), "triangle"),
     ],
+    "shapes-int8": [("circle-1.png", 101, (480, 640), "circle"), ("square-1.png", 102, (333, 251), "square"), ("star-1.jpg", 104, (480, 640), "star"), ("triangle-1.png", 103, (97, 131), "triangle")],
     "shapes-slow": [("cross-1.webp", 105, (360, 480), "cross"), ("star-1.jpg", 104, (480, 640), "star"), ("triangle-1.png", 103, (97, 131), "triangle")],
     "shapes-detector": [
         ("circle-star-1.png", 2010, (480, 640), "circle star"), ("square-triangle-cross-1.png", 202, (351, 527), "square triangle cross"),
@@ -59,7 +60,7 @@ def picture(model, seed, size, what):
         pick = rng.choice(np.flatnonzero(truth == int(what)))
         small = np.clip(np.round(held[pick] * 255 / 16), 0, 255).astype(np.uint8)
         return np.asarray(Image.fromarray(small).resize((size[1], size[0]), Image.Resampling.BILINEAR if max(size) > 8 else Image.Resampling.NEAREST))
-    if model in ("shapes", "shapes-slow"):
+    if model in ("shapes", "shapes-int8", "shapes-slow"):
         return scenes.single(what, rng, size=size)
     return scenes.several(rng, size=size, kinds=what.split())[0]
 

@@ -19,11 +19,12 @@ import graph
 import measure
 import onnxfile
 import pipeline
+import quantised
 import scenes
 import slow
 from ops import JaxOps, OnnxOps
 
-MODELS = ("shapes", "shapes-detector", "shapes-slow", "digits", "iris", "diabetes")
+MODELS = ("shapes", "shapes-detector", "shapes-slow", "shapes-int8", "digits", "iris", "diabetes")
 
 
 class Drawing(unittest.TestCase):
@@ -122,6 +123,19 @@ class Networks(unittest.TestCase):
         wrote = onnx.load(pipeline.REPOSITORY / "shapes-slow" / "1" / "model.onnx")
         rounds = next(onnx.numpy_helper.to_array(i) for i in wrote.graph.initializer if i.name == "rounds")
         self.assertEqual((slow.ROUNDS, 1), (int(rounds), sum(n.op_type == "Loop" for n in wrote.graph.node)))
+
+    def test_eight_bits_answer_as_thirty_two(self):
+        source = pipeline.REPOSITORY / "shapes" / "2" / "model.onnx"
+        made = quantised.quantised(source, 50)
+        kinds = {n.op_type for n in made.graph.node}
+        self.assertTrue({"QuantizeLinear", "DequantizeLinear"} < kinds, kinds)
+        self.assertFalse([w.name for w in made.graph.initializer if w.data_type == onnx.TensorProto.FLOAT and np.prod(w.dims) > 1], "weights in 32 bits are left")
+        pictures, truth = classifier.drawn(100, 5, pipeline.load_task("shapes"), 0)
+        x = pipeline.normalise(pictures, pipeline.load_task("shapes")["preprocess"])
+        run = lambda model: onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, {"input": x})[0]
+        want, got = run(str(source)), run(made.SerializeToString())
+        self.assertGreaterEqual((got.argmax(1) == want.argmax(1)).mean(), 0.98)
+        self.assertGreater(np.abs(got - want).max(), 0)
 
     def test_every_box_has_a_cell_of_the_right_stride(self):
         centres, strides = detector.cells()

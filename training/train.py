@@ -16,11 +16,12 @@ def jobs():
     import classifier
     import detector
     import digits
+    import quantised
     import slow
     import tabular
     return {"shapes:1": lambda: classifier.train(1), "shapes:2": lambda: classifier.train(2),
             "shapes-detector:1": detector.train, "iris:1": tabular.iris, "diabetes:1": tabular.diabetes,
-            "digits:1": digits.train, "shapes-slow:1": slow.make}  # made of shapes:1, so after it
+            "digits:1": digits.train, "shapes-slow:1": slow.make, "shapes-int8:1": quantised.make}  # made of shapes, so after it
 
 
 def main():

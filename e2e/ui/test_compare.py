@@ -206,7 +206,7 @@ def test_a_phone_is_wide_enough(open_page):
 
 def test_without_a_model_for_pictures(open_page, serve):
     gateway = serve()
-    for name in ("digits", "shapes", "shapes-detector", "shapes-slow"):
+    for name in ("digits", "shapes", "shapes-detector", "shapes-int8", "shapes-slow"):
         shutil.rmtree(gateway.repository / name, ignore_errors=True)
     reload_until(gateway, lambda names: names == ["diabetes", "iris"])
     page = open_page(gateway)
