@@ -22,9 +22,10 @@ import pipeline
 import quantised
 import scenes
 import slow
+import stories
 from ops import JaxOps, OnnxOps
 
-MODELS = ("shapes", "shapes-detector", "shapes-slow", "shapes-int8", "digits", "iris", "diabetes")
+MODELS = ("shapes", "shapes-detector", "shapes-slow", "shapes-int8", "digits", "iris", "diabetes", "stories")
 
 
 class Drawing(unittest.TestCase):
@@ -137,6 +138,24 @@ class Networks(unittest.TestCase):
         self.assertGreaterEqual((got.argmax(1) == want.argmax(1)).mean(), 0.98)
         self.assertGreater(np.abs(got - want).max(), 0)
 
+    def test_a_step_reads_alike(self):
+        rng = np.random.default_rng(12)
+        w = stories.start(rng, 5)
+        got = onnxruntime.InferenceSession(stories.step_graph(w).SerializeToString(), providers=["CPUExecutionProvider"])
+        batch, state, nats = np.array([[0, 3, 1, 4], [0, 2, 2, 1]], np.int32), np.zeros((2, stories.HIDDEN), np.float32), []
+        for i in range(3):
+            scores, state = got.run(["scores", "next_state"], {"token": batch[:, i].astype(np.int64), "state": state})
+            scores = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+            nats.append(-np.take_along_axis(scores, batch[:, i + 1:i + 2], 1))
+        self.assertAlmostEqual(float(np.mean(nats)), float(stories.loss(jax.tree.map(jax.numpy.asarray, w), batch)), places=5)
+
+    def test_only_true_stories_are_taken_for_such(self):
+        for seed in range(200):
+            self.assertTrue(stories.true(stories.story(np.random.default_rng(seed))), seed)
+        for text in ("", "one and two are four stars.", "a square has four corners.", "the red star has four corners. one and two are three stars.",
+                     "the red star is above the red star. the blue star has five corners. one and two are three stars."):
+            self.assertFalse(stories.true(text), text)
+
     def test_every_box_has_a_cell_of_the_right_stride(self):
         centres, strides = detector.cells()
         boxes = np.array([[[10, 10, 26, 24], [20, 30, 140, 150], [0, 0, 0, 0]]], np.float32)
@@ -201,6 +220,13 @@ class Repository(unittest.TestCase):
                         self.assertEqual(sorted(want["holds"]), sorted(t["label"] for t in told), file)
                     else:
                         self.assertEqual(want["holds"][0], told[0]["label"], file)
+
+    def test_texts_hold(self):
+        folder = stories.folder()
+        expected = json.loads((folder / "golden" / "texts.json").read_text())["texts"]
+        self.assertEqual(expected, stories.texts(stories.Session(folder / "1" / "model.onnx")))
+        self.assertEqual(expected, stories.texts(stories.served().Network(folder / "1" / "weights.npz")))
+        self.assertLess(sum((folder / "1" / name).stat().st_size for name in ("model.onnx", "weights.npz")), 300_000)
 
     def test_graph_holds(self):
         expected = json.loads((graph.ROOT / "graphs" / "golden" / "find-and-name.json").read_text())["files"]

@@ -18,10 +18,12 @@ def jobs():
     import digits
     import quantised
     import slow
+    import stories
     import tabular
     return {"shapes:1": lambda: classifier.train(1), "shapes:2": lambda: classifier.train(2),
             "shapes-detector:1": detector.train, "iris:1": tabular.iris, "diabetes:1": tabular.diabetes,
-            "digits:1": digits.train, "shapes-slow:1": slow.make, "shapes-int8:1": quantised.make}  # made of shapes, so after it
+            "digits:1": digits.train, "shapes-slow:1": slow.make, "shapes-int8:1": quantised.make,  # made of shapes, so after it
+            "stories:1": stories.train}
 
 
 def main():
@@ -39,6 +41,9 @@ def main():
             report.record(key, work[key]())
     for name in sorted({k.split(":")[0] for k in wanted}):
         golden.write(name)
+    if args.golden and "stories:1" in wanted:
+        import stories
+        stories.write_golden()
     if any(k.startswith("shapes") for k in wanted):
         graph.write()
 

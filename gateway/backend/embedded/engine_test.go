@@ -258,6 +258,9 @@ func TestEngineRunsTheDemoModels(t *testing.T) {
 			n, _ := tensor.Elements(shape)
 			r.Inputs = append(r.Inputs, tensor.Tensor{Name: io.Name, DType: io.DType, Shape: shape, Data: make([]byte, n*int64(io.DType.Size()))})
 		}
+		if c.Decoupled { // see generate_test.go
+			continue
+		}
 		got, err := e.Infer(t.Context(), r)
 		if err != nil || len(got.Outputs) != len(c.Outputs) || got.Epoch != s.Epoch {
 			t.Errorf("%s/%s: %v %v", s.Name, s.Version, got, err)

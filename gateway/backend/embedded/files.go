@@ -109,6 +109,7 @@ func walk(dir, below string, depth int, visit func(name string, size int64) erro
 		switch {
 		case err != nil:
 			return err
+		case info.IsDir() && entry.Name() == bytecode:
 		case info.IsDir() && depth < maxDepth:
 			err = walk(dir, name, depth+1, visit)
 		case info.Mode().IsRegular():

@@ -76,6 +76,9 @@ func stampFiles(b *strings.Builder, dir string, entries []os.DirEntry) {
 // maxDepth bounds the folders below a version folder that are looked at: weights may lie in folders of their own.
 const maxDepth = 3
 
+// bytecode is a folder that Python writes beside the files that it reads, when a Triton serves the same folder. It is no part of a model.
+const bytecode = "__pycache__"
+
 func stampAll(b *strings.Builder, dir string, depth int) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
@@ -87,6 +90,7 @@ func stampAll(b *strings.Builder, dir string, depth int) {
 		switch {
 		case err != nil:
 			fmt.Fprintf(b, "%q ?\n", entry.Name())
+		case info.IsDir() && entry.Name() == bytecode:
 		case info.IsDir() && depth < maxDepth:
 			fmt.Fprintf(b, "%q/\n", entry.Name())
 			stampAll(b, path, depth+1)

@@ -26,8 +26,16 @@ func (e *Engine) Infer(ctx context.Context, r *backend.Request) (*backend.Respon
 		return nil, err
 	}
 	defer run.release()
+	return e.infer(ctx, run, labels, r)
+}
+
+// infer is Infer with a claim on the load.
+func (e *Engine) infer(ctx context.Context, run *loaded, labels map[string][]string, r *backend.Request) (*backend.Response, error) {
 	if err := backend.Check(run.config, r); err != nil {
 		return nil, err
+	}
+	if run.loop != nil {
+		return nil, noUnary(r.Model)
 	}
 	t := times{arrived: time.Now()}
 	outputs, err := e.turn(ctx, run, r, labels, &t)
@@ -40,56 +48,66 @@ func (e *Engine) Infer(ctx context.Context, r *backend.Request) (*backend.Respon
 	return &backend.Response{Version: r.Version, Epoch: run.epoch, Outputs: outputs}, nil
 }
 
-// Stream gives the one answer of Infer as the last of a stream: no model of this engine is decoupled. See backend.Streamer.
-func (e *Engine) Stream(ctx context.Context, r *backend.Request, emit func(*backend.Response) error) error {
-	response, err := e.Infer(ctx, r)
-	if err != nil {
-		return err
-	}
-	response.Params = map[string]any{"triton_final_response": true}
-	return emit(response)
-}
-
 // turn waits for a place and for threads, and runs the request.
 func (e *Engine) turn(ctx context.Context, run *loaded, r *backend.Request, labels map[string][]string, t *times) ([]tensor.Tensor, error) {
-	if err := run.hopeless(ctx); err != nil {
+	leave, err := e.place(ctx, run, r)
+	if err != nil {
 		return nil, err
-	}
-	leave, _, err := run.line.Acquire(ctx)
-	switch {
-	case fault.KindOf(err) == fault.Busy:
-		return nil, err
-	case err != nil:
-		return nil, e.ended(ctx, r)
 	}
 	defer leave()
-	if e.threads.Acquire(ctx, int64(run.threads)) != nil {
-		return nil, e.ended(ctx, r)
-	}
 	defer e.threads.Release(int64(run.threads))
-	if ctx.Err() != nil || e.base.Err() != nil { // its time ended, or the engine's, as its turn came
-		return nil, e.ended(ctx, r)
-	}
 	t.began = time.Now()
 	p, err := newPlan(run, r)
 	if err != nil {
 		return nil, err
 	}
 	t.ready = time.Now()
-	out, err := run.session.Run(ctx, p.inputs, p.shapes)
+	out, err := e.compute(ctx, run, r, p.inputs, p.shapes)
+	if err != nil {
+		return nil, err
+	}
+	t.ran = time.Now()
+	return p.answer(out, labels)
+}
+
+// place waits for a place and for threads. On success the caller calls leave, and releases run.threads threads.
+func (e *Engine) place(ctx context.Context, run *loaded, r *backend.Request) (leave func(), err error) {
+	if err := run.hopeless(ctx); err != nil {
+		return nil, err
+	}
+	leave, _, err = run.line.Acquire(ctx)
+	switch {
+	case fault.KindOf(err) == fault.Busy:
+		return nil, err
+	case err != nil:
+		return nil, e.ended(ctx, r)
+	}
+	if e.threads.Acquire(ctx, int64(run.threads)) != nil {
+		leave()
+		return nil, e.ended(ctx, r)
+	}
+	if ctx.Err() != nil || e.base.Err() != nil { // its time ended, or the engine's, as its turn came
+		e.threads.Release(int64(run.threads))
+		leave()
+		return nil, e.ended(ctx, r)
+	}
+	return leave, nil
+}
+
+// compute runs the session, and says what a failure means.
+func (e *Engine) compute(ctx context.Context, run *loaded, r *backend.Request, inputs []tensor.Tensor, shapes [][]int64) ([]tensor.Tensor, error) {
+	out, err := run.session.Run(ctx, inputs, shapes)
 	switch {
 	case err == nil:
+		return out, nil
 	case errors.Is(err, ort.ErrStopped):
 		return nil, e.ended(ctx, r)
 	case errors.Is(err, ort.ErrInput):
 		return nil, fault.New(fault.Invalid, "invalid_request", "model '%s': %s", r.Model, short(err))
 	case errors.Is(err, ort.ErrOutput):
 		return nil, contract(r, "%s", short(err))
-	default:
-		return nil, fault.New(fault.Upstream, "upstream_error", "model '%s' version %s failed: %s", r.Model, r.Version, short(err)).Wrap(err)
 	}
-	t.ran = time.Now()
-	return p.answer(out, labels)
+	return nil, fault.New(fault.Upstream, "upstream_error", "model '%s' version %s failed: %s", r.Model, r.Version, short(err)).Wrap(err)
 }
 
 // find gives a claim on the load that serves a version now, and the model's labels.

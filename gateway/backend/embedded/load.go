@@ -24,8 +24,9 @@ type load struct {
 	versions map[int64]*version // the result: loads that are kept and new ones
 	reason   string             // why versions is empty
 	labels   map[string][]string
-	stale    bool // the files changed meanwhile
-	read     int  // bytes of models
+	loop     *tokenLoop // of a decoupled model
+	stale    bool       // the files changed meanwhile
+	read     int        // bytes of models
 }
 
 // run reads the folder. Nothing that serves is touched.
@@ -67,8 +68,11 @@ func (j *load) config(dir string) ([]byte, *modelconfig.Config, error) {
 	switch {
 	case c.Ensemble:
 		err = errors.New("ensembles are not run by the embedded engine; use a Triton")
+	case c.Decoupled && c.Parameters[paramLoop] != "":
+		j.loop, err = parseLoop(c.Parameters[paramLoop])
+		return text, c, err
 	case c.Decoupled:
-		err = errors.New("decoupled models are not run by the embedded engine; use a Triton")
+		err = fmt.Errorf("decoupled models are not run by the embedded engine, but for those with the parameter %s; use a Triton", paramLoop)
 	case c.Backend != "" && c.Backend != "onnxruntime", c.Platform != "" && c.Platform != "onnxruntime_onnx":
 		err = fmt.Errorf("backend %q is not run by the embedded engine, which runs ONNX models only; use a Triton", c.Backend+c.Platform)
 	}
@@ -130,11 +134,19 @@ func (j *load) open(dir string, text []byte, config *modelconfig.Config, old *lo
 	if err != nil {
 		return nil, err
 	}
-	c, err := complete(config, s.Graph())
+	c, loop := config, j.loop
+	if loop != nil {
+		own := *loop // versions may differ in the size of their state
+		loop, err = &own, own.fit(c, s.Graph())
+	} else {
+		c, err = complete(config, s.Graph())
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return newLoaded(j.engine.base, c, s, f.epoch, threads), nil
+	run := newLoaded(j.engine.base, c, s, f.epoch, threads)
+	run.loop = loop
+	return run, nil
 }
 
 // undo frees what was loaded and gives back what was there.

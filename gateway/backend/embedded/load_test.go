@@ -176,3 +176,16 @@ func TestShortTexts(t *testing.T) {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
 }
+
+// A Triton that serves the same folder writes it beside its Python models.
+func TestBytecodeIsNoPartOfAModel(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "m/1/model.onnx", []byte{1})
+	before, err := readVersion(filepath.Join(dir, "m", "1"), "", nil)
+	look := lookAt(filepath.Join(dir, "m")).all
+	put(t, dir, "m/1/__pycache__/model.cpython-311.pyc", []byte{2})
+	after, again := readVersion(filepath.Join(dir, "m", "1"), "", nil)
+	if err != nil || again != nil || before.epoch != after.epoch || lookAt(filepath.Join(dir, "m")).all != look {
+		t.Errorf("%v %v, %s and then %s", err, again, before.epoch, after.epoch)
+	}
+}

@@ -15,6 +15,7 @@ type loaded struct {
 	session session
 	epoch   string
 	threads int            // threads of one run
+	loop    *tokenLoop     // of a model that answers on streams; nil otherwise
 	line    *limit.Limiter // one place per instance of the instance groups
 	stats   counters
 	forget  func() bool  // ends the wait for the engine's end
