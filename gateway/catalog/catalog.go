@@ -52,6 +52,7 @@ type Catalog struct {
 	log     *slog.Logger
 
 	now     atomic.Pointer[snapshot]
+	pins    pins
 	looked  atomic.Int64 // when the last look began that told something, as time since born; 0: never
 	born    time.Time
 	problem atomic.Pointer[fault.Error] // why the last look failed; nil if it did not

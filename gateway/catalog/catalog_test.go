@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,7 +20,7 @@ func TestLookup(t *testing.T) {
 	if m.Spec.Task != task.TabularClassification || m.Spec.Input.Name != "x" || m.Source != FromParameter || m.Error != "" || !m.Ready() {
 		t.Errorf("%+v", m)
 	}
-	if want := []Version{{"1", backend.Ready, "", "e1"}}; !reflect.DeepEqual(m.Versions, want) {
+	if v := m.Versions; len(v) != 1 || v[0].Number != "1" || v[0].State != backend.Ready || v[0].Reason != "" || v[0].Epoch != "e1" {
 		t.Errorf("versions %+v", m.Versions)
 	}
 	refresh(t, c)
@@ -137,7 +136,7 @@ func FuzzResolve(f *testing.F) {
 	for _, s := range []string{"", "1", "01", "-1", "1e3", "٣", "9223372036854775808", "1\x00"} {
 		f.Add(s)
 	}
-	m := &Model{Name: "m", Versions: []Version{{"3", backend.Ready, "", "e3"}, {"1", backend.Ready, "", "e1"}}}
+	m := &Model{Name: "m", Versions: []Version{{Number: "3", State: backend.Ready, Epoch: "e3"}, {Number: "1", State: backend.Ready, Epoch: "e1"}}}
 	list := []*Model{m, {Name: "shapes"}}
 	f.Fuzz(func(t *testing.T, text string) {
 		v, err := m.Resolve(text)

@@ -39,7 +39,7 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	c.now.Store(next)
+	c.publish(next)
 	c.looked.Store(began)
 	if c.problem.Swap(nil) != nil {
 		c.log.Info("the backend answers again")

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"triton-gateway/gateway/backend"
@@ -20,6 +21,7 @@ type Model struct {
 	Labels     []string            // by class index; nil where classes have no names
 	Config     *modelconfig.Config // as the backend uses it; nil for a model that could never be served
 	Versions   []Version           // highest first
+	Pin        string              // the version that answers where none is asked for; "": the highest ready one
 	Warnings   []string            // what was guessed, or looks wrong
 	Error      string              // why it cannot be served; "" otherwise
 	Source     string              // where the task comes from: one of the constants below
@@ -47,12 +49,21 @@ type Version struct {
 	State  backend.State
 	Reason string // why it is not ready, or, of a ready one, what is wrong with its newer files
 	Epoch  string // the load; see backend.ModelStatus
+
+	uses *atomic.Int64 // who has picked it; nil of what is no model of the backend
 }
 
-// Resolve gives the version that answers a request for version; "" stands for the highest ready one. It does not allocate when it succeeds.
+// Resolve gives the version that answers a request for version; "" stands for the one that is pinned, and
+// else for the highest ready one. It does not allocate when it succeeds.
 // Errors: Invalid invalid_request for what is no version number; NotFound version_not_found, naming the versions that exist; Unavailable
 // backend_unavailable for one that is not ready.
 func (m *Model) Resolve(version string) (Version, error) {
+	if version == "" && m.Pin != "" {
+		version = m.Pin
+		if !slices.ContainsFunc(m.Versions, func(v Version) bool { return v.Number == version }) {
+			return Version{}, fault.New(fault.Unavailable, "backend_unavailable", "version %s of model %q, which it was switched to, is not there; GET /v1/models/%s/switch says how that stands", version, m.Name, m.Name).After(time.Second)
+		}
+	}
 	if version == "" {
 		for i := range m.Versions {
 			if m.Versions[i].State == backend.Ready {
@@ -122,7 +133,7 @@ func versions(statuses []backend.ModelStatus) (list []Version, why string) {
 			why = s.Reason
 			continue
 		}
-		list = append(list, Version{s.Version, s.State, s.Reason, s.Epoch})
+		list = append(list, Version{Number: s.Version, State: s.State, Reason: s.Reason, Epoch: s.Epoch})
 	}
 	slices.SortFunc(list, func(a, b Version) int {
 		return cmp.Or(cmp.Compare(len(b.Number), len(a.Number)), cmp.Compare(b.Number, a.Number))

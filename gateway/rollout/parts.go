@@ -46,6 +46,8 @@ type Deps struct {
 	Pool    Pool
 	Flipper Flipper
 	Calls   Calls
+	// Changed is told of every new state of a model, in order, also of those that Switch and the others set. It must not block, and not call back. nil: nobody is told.
+	Changed func(State)
 }
 
 // Settings bound every step. Zero stands for the default.

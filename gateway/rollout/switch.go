@@ -59,6 +59,7 @@ func (t *turn) forward(p Plan) error {
 	t.mu.Lock()
 	t.m.config = p.Config
 	t.m.state = State{Model: p.Model, From: p.From, To: p.To, Phase: Loading}
+	t.tell(t.m.state)
 	t.mu.Unlock()
 	err := t.point(p.To, true)
 	if err == nil || t.state().Phase == Flipping {

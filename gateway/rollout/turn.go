@@ -84,7 +84,15 @@ func (t *turn) change(f func(*State)) State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f(&t.m.state)
+	t.tell(t.m.state)
 	return t.m.state
+}
+
+// tell needs mu.
+func (r *Rollouts) tell(s State) {
+	if r.deps.Changed != nil {
+		r.deps.Changed(s)
+	}
 }
 
 // pass takes the gate. The caller puts it back.

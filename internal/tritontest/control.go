@@ -3,9 +3,11 @@ package tritontest
 import (
 	"context"
 	"maps"
+	"strconv"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"triton-gateway/tritonpb"
 )
@@ -60,9 +62,16 @@ func (s *Server) RepositoryModelLoad(ctx context.Context, r *tritonpb.Repository
 	if err := s.controls(ctx, "RepositoryModelLoad", name); err != nil {
 		return nil, err
 	}
-	known := false
+	known, chosen := false, chosenVersions(r)
 	s.each(name, func(m *model) {
 		known = true
+		if chosen != nil && !chosen[m.version] {
+			m.state, m.reason = "UNAVAILABLE", "unloaded"
+			return
+		}
+		if chosen != nil && m.state == "READY" {
+			return
+		}
 		m.state, m.reason = "READY", ""
 		m.load()
 	})
@@ -114,4 +123,22 @@ func controlParams(in map[string]*tritonpb.ModelRepositoryParameter) map[string]
 		}
 	}
 	return out
+}
+
+// chosenVersions are those that a load's config names in version_policy {specific}; nil where it names none, and all are loaded anew. As in Triton 2.51, one that is loaded stays as
+// it is.
+func chosenVersions(r *tritonpb.RepositoryModelLoadRequest) map[string]bool {
+	config := new(tritonpb.ModelConfig)
+	if protojson.Unmarshal([]byte(r.GetParameters()["config"].GetStringParam()), config) != nil {
+		return nil
+	}
+	specific := config.GetVersionPolicy().GetSpecific()
+	if specific == nil {
+		return nil
+	}
+	chosen := map[string]bool{}
+	for _, v := range specific.GetVersions() {
+		chosen[strconv.FormatInt(v, 10)] = true
+	}
+	return chosen
 }

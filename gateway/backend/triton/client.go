@@ -40,6 +40,7 @@ type Client struct {
 	hedges    budget
 	sequences sequences
 	decoupled decoupledModels
+	returning returning
 
 	judging sync.Mutex  // held while an endpoint is ejected, let in again, added or removed
 	entries []*entry    // of the configuration

@@ -60,6 +60,9 @@ type endpoint struct {
 	// seen is what the last look that succeeded has found ready; epochs are the last of every version that was ever seen.
 	seen   atomic.Pointer[map[modelVersion]bool]
 	epochs atomic.Pointer[map[modelVersion]string]
+	// reloads count the loads of every version that the last look has seen ready; see Load.
+	reloads atomic.Pointer[map[modelVersion]uint64]
+	loading sync.Map // model -> chan struct{}, held by a Serve
 	// dials counts the connections made. A new one means that the server may be a new one.
 	dials atomic.Uint64
 

@@ -93,6 +93,16 @@ func judge(r *record, o *observation, self string) (verdict, string) {
 	return renew, "calls that no gateway has made"
 }
 
+// surely reports whether a renewal is not one in doubt: the version was certainly loaded.
+func surely(r *record, o *observation) bool {
+	for i := range o.counters {
+		if o.counters[i] < r.Seen[i] {
+			return true
+		}
+	}
+	return r.Gone || o.reconfigured || r.Load != "" && o.load != "" && r.Load != o.load
+}
+
 func (r *record) has(id string) bool {
 	_, found := r.Shares[id]
 	return found

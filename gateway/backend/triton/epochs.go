@@ -60,6 +60,7 @@ type version struct {
 	least   uint64
 	most    tally
 	config  string // digest of the config; "" where it has to be asked for
+	loads   uint64 // see Load
 	suspect *doubt
 }
 
@@ -155,6 +156,9 @@ func (e *epochs) settle(w *watcher, b *book, key modelVersion, v *version, o *ob
 	if what == renew {
 		if found {
 			e.log.Info("a model counts as loaded anew", "model", key.model, "version", key.version, "because", why)
+		}
+		if found && surely(&r, o) || !found && w.turn > 0 {
+			v.loads++
 		}
 		r = r.fresh(o, now)
 		v.begin(before, after)

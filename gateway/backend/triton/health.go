@@ -29,6 +29,7 @@ const (
 type health struct {
 	running atomic.Int64
 	ejected atomic.Bool
+	behind  atomic.Bool // it may lack what it needs; see Replica.Hold
 	reason  atomic.Pointer[string]
 	silent  atomic.Int64 // begin of the oldest time without a sign of life while calls were under way; 0: none
 	fails   atomic.Int32 // failures of the server in a row

@@ -25,6 +25,7 @@ const (
 	firstProbe = 50 * time.Millisecond
 	probeEvery = 250 * time.Millisecond
 	goodProbes = 2
+	letInEvery = time.Second // between two tries of what OnReturn was given
 	lookProbe  = time.Second
 )
 
@@ -86,7 +87,11 @@ func (c *Client) probeEjected(ctx context.Context, e *endpoint) {
 	}
 	if e.good >= goodProbes {
 		if err = c.lookAgain(ctx, e); err == nil {
-			c.admit(e)
+			if err = c.letIn(ctx, e); err == nil && !e.ejected.Load() {
+				return
+			}
+			e.good = 0
+			e.probed.Store(int64(c.nanos() + letInEvery))
 			return
 		}
 		e.good = 0

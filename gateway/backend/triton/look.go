@@ -117,10 +117,17 @@ func (e *endpoint) publish(sights []sight) {
 			seen[modelVersion{model: s.model}] = true
 		}
 	}
+	reloads := make(map[modelVersion]uint64, len(seen))
+	for _, s := range sights {
+		if v := e.watch.versions[s.modelVersion]; s.state == backend.Ready && v != nil {
+			reloads[s.modelVersion] = v.loads
+		}
+	}
 	epochs := make(map[modelVersion]string, len(e.watch.versions))
 	for id, v := range e.watch.versions {
 		epochs[id] = v.record.Epoch
 	}
+	e.reloads.Store(&reloads)
 	e.seen.Store(&seen)
 	e.epochs.Store(&epochs)
 }
@@ -148,6 +155,9 @@ func (c *Client) askConfig(ctx context.Context, e *endpoint, id modelVersion, v 
 	answer, err := e.service.ModelConfig(e.outgoing(ctx), &tritonpb.ModelConfigRequest{Name: id.model, Version: id.version})
 	if err != nil {
 		return // the next look asks again
+	}
+	if config := answer.GetConfig(); config != nil {
+		config.VersionPolicy = nil // which versions are loaded beside this one changes nothing of its answers
 	}
 	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(answer.GetConfig())
 	if err != nil {

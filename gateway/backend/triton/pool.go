@@ -163,7 +163,7 @@ func (s *laneSet) choose(now time.Duration, except []*endpoint) (*lane, pick) {
 			continue
 		}
 		class := 0
-		if l.ready.Load() != ready {
+		if l.ready.Load() != ready || l.e.behind.Load() {
 			class = 1
 		}
 		if !l.breaker.allows(now) {

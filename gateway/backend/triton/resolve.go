@@ -146,6 +146,11 @@ func (c *Client) reassemble(late bool) error {
 			}
 			if late {
 				e.since.Store(int64(c.nanos()))
+				if c.returning.f.Load() != nil && c.othersServe(e) {
+					why := "it is new"
+					e.reason.Store(&why)
+					e.ejected.Store(true) // until it is let in
+				}
 			}
 			next = append(next, e)
 		}
