@@ -60,6 +60,10 @@ var access = map[routeKey]need{
 	{"DELETE", "/v1/routes/:name"}:        insiders,
 	{"POST", "/v1/routes/:name/rollback"}: insiders,
 	{"GET", "/v1/routes/:name/versions"}:  insiders,
+	{"GET", "/v1/routes/:name/canary"}:    insiders,
+	{"POST", "/v1/routes/:name/promote"}:  insiders,
+	{"POST", "/v1/routes/:name/pause"}:    insiders,
+	{"POST", "/v1/routes/:name/resume"}:   insiders,
 
 	{"GET", "/livez"}:             everybody,
 	{"HEAD", "/livez"}:            everybody,

@@ -45,7 +45,8 @@ func actionOf(method, path string) (action, target string) {
 		return actReload, ""
 	}
 	for _, k := range [...]struct{ method, head, tail, action string }{
-		{http.MethodPost, "/v1/jobs/", "/retry", actRetry}, {http.MethodPost, "/v1/routes/", "/rollback", actRollback}, {http.MethodPut, "/v1/routes/", "", actPut}, {http.MethodDelete, "/v1/routes/", "", actDelete},
+		{http.MethodPost, "/v1/jobs/", "/retry", actRetry}, {http.MethodPost, "/v1/routes/", "/rollback", actRollback}, {http.MethodPost, "/v1/routes/", "/promote", actPromote}, {http.MethodPost, "/v1/routes/", "/pause", actPause}, {http.MethodPost, "/v1/routes/", "/resume", actResume},
+		{http.MethodPut, "/v1/routes/", "", actPut}, {http.MethodDelete, "/v1/routes/", "", actDelete},
 		{http.MethodPost, "/v2/repository/models/", "/load", actLoad}, {http.MethodPost, "/v2/repository/models/", "/unload", actUnload},
 	} {
 		if name, ok := between(k.head, k.tail); ok && method == k.method {

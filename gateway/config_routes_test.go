@@ -3,6 +3,7 @@ package gateway
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRouteSettings(t *testing.T) {
@@ -64,5 +65,41 @@ routes:
 	}
 	if _, err := load(t, "routes:\n  ab:\n    candidates: [{model: m, wieght: 1}]\n"); err == nil || !strings.Contains(err.Error(), "wieght") || !strings.Contains(err.Error(), "3") {
 		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+func TestCanarySettings(t *testing.T) {
+	c, err := load(t, `
+routes:
+  new:
+    candidates: [{model: m, version: 1, weight: 1}, {model: m, version: 2, weight: 0}]
+    canary: {model: m, version: 2, steps: [5, 100], every: 30s, samples: 10, guard: {errors: 0.1, slower: -1}, compare: 0.25}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.Print()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := DefaultConfig()
+	if err := again.decode(text); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, k := range []Config{c, again} {
+		s := k.Routes["new"].Canary
+		if s == nil || s.Target.String() != "m@2" || len(s.Steps) != 2 || time.Duration(s.Every) != 30*time.Second || s.Samples != 10 || s.Guard.Errors != 0.1 || s.Guard.Slower != -1 || *s.Compare != 0.25 {
+			t.Errorf("%+v", s)
+		}
+	}
+	_, err = load(t, `
+routes:
+  a: {candidates: [{model: m, weight: 1}], canary: {model: n}}
+  b: {candidates: [{model: m, weight: 1}, {model: n, weight: 0}], canary: {model: n, steps: [50, 20], guard: {slower: 1}}}
+`)
+	for _, want := range []string{"routes.a.canary.model: n is none of the candidates", "routes.b.canary.steps[1]", "routes.b.canary.steps: the last one", "routes.b.canary.guard.slower"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("lacks %q: %v", want, err)
+		}
 	}
 }

@@ -104,7 +104,10 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	if err != nil {
 		return nil, err
 	}
-	called, sent := newNames(g.graphs, routes.book), routing{routes.book, counts.routes}
+	routes.canaries = openCanaries(routes.book, noted, log)
+	g.onClose(routes.canaries.close)
+	counts.registry.MustRegister(readings(routes.canaries.readings))
+	called, sent := newNames(g.graphs, routes.book), routing{routes.book, counts.routes, routes.canaries}
 	if g.quotas, err = g.openQuotas(counts); err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (s *server) registerRouteChanges(api huma.API) {
 
 // versionsAreNumbersToo lets a target's version be written as 2 and as "2".
 func versionsAreNumbersToo(r huma.Registry) {
-	for _, v := range []any{route.Target{}, route.Candidate{}, route.Shadow{}} {
+	for _, v := range []any{route.Target{}, route.Candidate{}, route.Shadow{}, route.Canary{}} {
 		s := r.SchemaFromRef(r.Schema(reflect.TypeOf(v), true, "").Ref)
 		was := s.Properties["version"]
 		either := &huma.Schema{Description: was.Description, Examples: was.Examples, OneOf: []*huma.Schema{{Type: "string", Pattern: "^[0-9]{0,19}$"}, {Type: "integer", Minimum: ptr(0.0)}}}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -71,6 +72,8 @@ type routeSide struct {
 	models kserve.Models // the catalog
 	kept   string        // where
 	log    *slog.Logger
+	// canaries may be nil.
+	canaries *canaries
 	// explain decides as the pipeline would; see pipeline.Explain.
 	explain func(ctx context.Context, r *pipeline.Request) (*pipeline.Explained, error)
 }
@@ -87,13 +90,19 @@ func (r *routeSide) plan(name string) *route.Plan {
 // routing tells the pipeline of routes, and counts what they decide.
 type routing struct {
 	*book.Book
-	counts *routeCounts
+	counts   *routeCounts
+	canaries *canaries // nil: nobody judges
 }
 
 var _ pipeline.Routes = routing{}
 
 // Chosen implements pipeline.Routes.
 func (r routing) Chosen(c *pipeline.Routed) { r.counts.chosen(c) }
+
+// Answered implements pipeline.Routes.
+func (r routing) Answered(c *pipeline.Routed, took time.Duration, err error) {
+	r.canaries.answered(c, took, err)
+}
 
 // routeCounts counts what routes decide. All labels have few values: routes are put by operators, and lead to at most as many models as they list.
 type routeCounts struct {

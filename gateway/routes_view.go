@@ -23,6 +23,7 @@ type routeView struct {
 	At         *time.Time      `json:"at,omitempty" doc:"When that was"`
 	By         string          `json:"by,omitempty" doc:"Who did it: the id of the key, or the subject of the token" example:"ops"`
 	Spec       *RouteSpec      `json:"spec,omitempty" doc:"Of a route: all that is written of it"`
+	Canary     *CanaryBrief    `json:"canary,omitempty" doc:"Of a route with a canary: how far that is"`
 	Warnings   []string        `json:"warnings,omitempty" doc:"What is wrong with it now"`
 }
 
@@ -41,7 +42,7 @@ type routeVersionView struct {
 	Version int        `json:"version" example:"3"`
 	At      time.Time  `json:"at"`
 	By      string     `json:"by,omitempty" example:"ops"`
-	Action  string     `json:"action" enum:"put,delete,rollback"`
+	Action  string     `json:"action" enum:"put,delete,rollback,canary,promote,pause,resume"`
 	Spec    *RouteSpec `json:"spec,omitempty" doc:"Missing where the route was deleted"`
 }
 
@@ -58,7 +59,7 @@ func (m *modelInfo) trivialRoute() routeView {
 // view shows a route.
 func (r *routeSide) view(e book.Entry) routeView {
 	spec := RouteSpec(e.Plan.Spec)
-	v := routeView{Name: e.Plan.Name, Kind: kindRoute, Source: "gateway.yaml", Version: e.Number, By: e.By, Spec: &spec, Candidates: []candidateView{}, Warnings: r.warnings(e)}
+	v := routeView{Name: e.Plan.Name, Kind: kindRoute, Source: "gateway.yaml", Version: e.Number, By: e.By, Spec: &spec, Candidates: []candidateView{}, Canary: briefOf(e), Warnings: r.warnings(e)}
 	if e.Version.Spec != nil {
 		v.Source, v.Kept = "stored", r.kept
 	}

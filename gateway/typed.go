@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
+	"triton-gateway/gateway/canary"
 	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
 )
@@ -30,14 +31,17 @@ func (s *server) typedAPI(e *gin.Engine) huma.API {
 	return humagin.New(e, config)
 }
 
-// schemaName names a type in the document. Those of package route have names that say so.
+// schemaName names a type in the document. Those of packages route and canary have names that say so.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
-	if t.PkgPath() == reflect.TypeFor[route.Spec]().PkgPath() {
+	switch t.PkgPath() {
+	case reflect.TypeFor[route.Spec]().PkgPath():
 		return "Route" + name
+	case reflect.TypeFor[canary.Spec]().PkgPath():
+		return "Canary" + name
 	}
 	return name
 }

@@ -26,6 +26,7 @@ type Canary struct {
 	step  int
 	since time.Duration
 	ended Move
+	rule  string
 }
 
 // New begins a run at a step of a spec that is complete. now is the time since any moment, the same for all calls.
@@ -50,7 +51,21 @@ func (c *Canary) Step() int {
 	return c.step
 }
 
-// Answered notes that a side has answered, in such a time, or has failed by its own fault. The control's answers to inputs that it was only asked for to compare count too: at the last
+// Go takes it to a step that others have decided, or back to one that it has left in vain: from there it goes on. What is known of the control's failures stays, and so does what
+// speaks for the new version.
+func (c *Canary) Go(step int, now time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	step = min(max(step, 0), len(c.spec.Steps)-1)
+	if step == c.step && c.ended == Stay {
+		return
+	}
+	c.step, c.ended, c.rule, c.since = step, Stay, "", now
+	c.judge.look(now)
+	c.judge = c.judge.next(now)
+}
+
+// Answered notes that a side has answered, in such a time, below 0 where that is not known, or has failed by its own fault. The control's answers to inputs that it was only asked for to compare count too: at the last
 // step there are no others.
 func (c *Canary) Answered(side Side, now, took time.Duration, failed bool) {
 	c.mu.Lock()
@@ -69,13 +84,8 @@ func (c *Canary) Compared(alike bool) {
 func (c *Canary) Next(now time.Duration) (Move, string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended != Stay {
-		return Stay, ""
-	}
-	c.judge.look(now)
-	if reason := c.judge.bad(); reason != "" {
-		c.ended = Back
-		return Back, reason
+	if m, reason := c.watch(now); m != Stay || c.ended != Stay {
+		return m, reason
 	}
 	j := &c.judge
 	all := j.totals[Candidate]
@@ -93,4 +103,24 @@ func (c *Canary) Next(now time.Duration) (Move, string) {
 	c.since = now
 	c.judge = c.judge.next(now)
 	return Up, reason
+}
+
+// Watch is Next for one that is not to go up now: it says Stay, or Back.
+func (c *Canary) Watch(now time.Duration) (Move, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.watch(now)
+}
+
+func (c *Canary) watch(now time.Duration) (Move, string) {
+	if c.ended != Stay {
+		return Stay, ""
+	}
+	c.judge.look(now)
+	rule, reason := c.judge.bad()
+	if rule == "" {
+		return Stay, ""
+	}
+	c.ended, c.rule = Back, rule
+	return Back, reason
 }

@@ -56,13 +56,16 @@ func (j *judge) next(now time.Duration) judge {
 	return judge{guard: j.guard, began: now, usual: j.usual, failing: min(j.failing, 0), slow: min(j.slow, 0), differs: min(j.differs, 0)}
 }
 
-// answered notes an answer. at is the time since any moment, the same for all; took is not looked at where the call failed.
+// answered notes an answer. at is the time since any moment, the same for all; took is not looked at where the call failed, and unknown below 0.
 func (j *judge) answered(side Side, at, took time.Duration, failed bool) {
 	j.look(at)
 	c := &j.spans[side]
 	c.calls++
 	if failed {
 		c.failures++
+		return
+	}
+	if took < 0 {
 		return
 	}
 	if t := &j.took[side]; len(*t) < 10_000 {
@@ -97,17 +100,24 @@ func (j *judge) look(now time.Duration) {
 	j.spans = [2]counts{}
 }
 
-// bad is the reason for going back; "" where there is none.
-func (j *judge) bad() string {
+// The rules, by their names in the spec.
+const (
+	ByErrors       = "errors"
+	BySlower       = "slower"
+	ByDisagreement = "disagreement"
+)
+
+// bad is the rule that speaks for going back, and why; "" where there is none.
+func (j *judge) bad() (rule, reason string) {
 	switch {
 	case j.failing > decisive:
-		return fmt.Sprintf("%.1f %% of its calls fail, %.1f %% of the control's", j.totals[Candidate].percent(), j.totals[Control].percent())
+		return ByErrors, fmt.Sprintf("%.1f %% of its calls fail, %.1f %% of the control's", j.totals[Candidate].percent(), j.totals[Control].percent())
 	case j.differs > decisive:
-		return fmt.Sprintf("%.0f of %.0f inputs are answered otherwise than by the control", j.pairs.failures, j.pairs.calls)
+		return ByDisagreement, fmt.Sprintf("%.0f of %.0f inputs are answered otherwise than by the control", j.pairs.failures, j.pairs.calls)
 	case j.slow > decisive:
-		return fmt.Sprintf("it takes %.1f times as long as the control", j.ratio)
+		return BySlower, fmt.Sprintf("it takes %.1f times as long as the control", j.ratio)
 	}
-	return ""
+	return "", ""
 }
 
 // compareFailures asks, of all failures in a span, how many should have been the new version's. That does not depend on how often both fail, which changes with the weather:

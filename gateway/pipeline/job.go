@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/cache"
@@ -54,6 +55,7 @@ type job struct {
 	outputs []tensor.Tensor
 	typed   postprocess.Result // where no document is made; see Composition
 	keep    bool               // what ran is what the keys name, so it may be stored
+	took    time.Duration      // by the model of a routed request, until the route has been told
 
 	// tensors that are passed on as they are
 	raw      *backend.Request

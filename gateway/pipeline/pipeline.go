@@ -55,14 +55,14 @@ func New(parts Parts) *Pipeline {
 	p := &Pipeline{Parts: parts, began: time.Now()}
 	outputs := p.cached(tensorLevel,
 		step{stage: Preprocess, run: p.preprocess, only: imageItem}, // the rest became tensors when it was checked
-		step{stage: Infer, run: p.infer},
+		step{stage: Infer, run: p.asked(p.infer)},
 	)
-	p.single = []step{outputs, {stage: Postprocess, run: p.postprocess}}
+	p.single = []step{outputs, {stage: Postprocess, run: p.understood(p.postprocess)}}
 	p.steps = []step{
 		{stage: Accept, run: p.accept}, // the model is known, the input is of its kind, the header is within limits
 		{stage: Route, run: p.route},   // which model and version run, before the key is made
 		{stage: Fingerprint, run: p.fingerprint},
-		p.cached(resultLevel, step{inner: true, run: p.compute}), // single, or what a graph does
+		p.cached(resultLevel, step{inner: true, run: p.composed(p.compute)}), // single, or what a graph does
 	}
 	p.parts = append(p.steps[:3:3], outputs, step{stage: Postprocess, run: p.read})
 	p.digest = append(p.steps[:3:3], step{inner: true, run: p.stored})
@@ -70,7 +70,7 @@ func New(parts Parts) *Pipeline {
 	p.passing = []step{
 		{stage: Accept, run: p.known},
 		{stage: Route, run: p.direct},
-		{stage: Infer, run: p.forward},
+		{stage: Infer, run: p.passed(p.forward)},
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"time"
 
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/route"
@@ -14,6 +15,9 @@ type Routes interface {
 	Plan(name string) (plan *route.Plan, ok bool)
 	// Chosen is told of every request that a route has sent to one of its targets, before it runs.
 	Chosen(r *Routed)
+	// Answered is told of every request of a route for which a model ran, and of those whose target was not there: the time that the model took, without decoding and reading, and the
+	// failure. It comes once, on the goroutine of the computation, and not for stored answers.
+	Answered(r *Routed, took time.Duration, err error)
 }
 
 // Routed is how a request came from a route to what answers it.
@@ -61,11 +65,13 @@ func (p *Pipeline) choose(ctx context.Context, j *job) error {
 	}
 	choice := j.plan.Choose(p.asker(ctx, j), p.answers)
 	m, err := p.Models.Lookup(choice.Model)
-	if err != nil {
-		return misled(j.plan, choice.Target, err)
+	if err == nil {
+		j.version, err = m.Resolve(string(choice.Target.Version))
 	}
-	if j.version, err = m.Resolve(string(choice.Target.Version)); err != nil {
-		return misled(j.plan, choice.Target, err)
+	if err != nil {
+		err = misled(j.plan, choice.Target, err)
+		p.absent(j, choice, err)
+		return err
 	}
 	if j.raw != nil {
 		j.model = &compiled{Model: m}

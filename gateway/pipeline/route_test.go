@@ -25,6 +25,14 @@ type fakeRoutes struct {
 	plans map[string]*route.Plan
 	mu    sync.Mutex
 	seen  map[string]int // target and reason
+	told  []outcome
+}
+
+// outcome is what a route has heard of an answer.
+type outcome struct {
+	target, version string
+	took            time.Duration
+	err             error
 }
 
 func (f *fakeRoutes) Plan(name string) (*route.Plan, bool) {
@@ -36,6 +44,21 @@ func (f *fakeRoutes) Chosen(r *Routed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen[r.Target.String()+" "+r.Reason]++
+}
+
+func (f *fakeRoutes) Answered(r *Routed, took time.Duration, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = append(f.told, outcome{r.Target.String(), r.Version, took, err})
+}
+
+// heard gives what was told since the last time.
+func (f *fakeRoutes) heard() []outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.told
+	f.told = nil
+	return list
 }
 
 // put makes a route, or changes it.

@@ -16,8 +16,13 @@ const (
 )
 
 // Compile checks a spec and makes a plan of it. before is the plan that it replaces, nil where there is none: users stay where they were as far as the weights allow.
-// The error joins all faults, each with its place.
+// A canary is at its first step. The error joins all faults, each with its place.
 func Compile(name string, spec Spec, before *Plan) (*Plan, error) {
+	return CompileAt(name, spec, before, spec.Canary.First())
+}
+
+// CompileAt is Compile with a canary that has so many percent of what the weights decide. Of a spec without one, the percentage is not looked at.
+func CompileAt(name string, spec Spec, before *Plan, percent float64) (*Plan, error) {
 	p := &Plan{Name: name, Spec: spec}
 	faults := spec.faults()
 	var err error
@@ -35,19 +40,20 @@ func Compile(name string, spec Spec, before *Plan) (*Plan, error) {
 		return nil, errors.Join(faults...)
 	}
 	p.targets = p.collect()
+	weighed := spec.weighed(percent)
 	if before != nil {
-		p.Shares = before.Shares.carry(before.Spec.Candidates, spec.Candidates).move(spec.Candidates)
+		p.Shares = before.Shares.carry(before.Spec.Candidates, spec.Candidates).move(weighed)
 	} else {
-		p.Shares = newShares(spec.Candidates)
+		p.Shares = newShares(weighed)
 	}
 	return p, nil
 }
 
-// Restore is Compile with the shares that a store has kept. Shares that do not fit the spec are made anew.
-func Restore(name string, spec Spec, shares Shares) (*Plan, error) {
-	p, err := Compile(name, spec, nil)
+// Restore is CompileAt with the shares that a store has kept. Shares that do not fit the spec are made anew.
+func Restore(name string, spec Spec, shares Shares, percent float64) (*Plan, error) {
+	p, err := CompileAt(name, spec, nil, percent)
 	if err == nil && shares.valid(len(spec.Candidates)) {
-		p.Shares = shares.move(spec.Candidates)
+		p.Shares = shares.move(spec.weighed(percent))
 	}
 	return p, err
 }
@@ -101,7 +107,7 @@ func (s *Spec) faults() (faults []error) {
 			add("shadow.percent: %v is not a number from 0 to 100", s.Shadow.Percent)
 		}
 	}
-	return faults
+	return append(faults, s.canaryFaults()...)
 }
 
 func (t Target) fault() error {

@@ -127,13 +127,13 @@ func TestSharesOfAStoreAreChecked(t *testing.T) {
 		if s.valid(2) {
 			t.Errorf("%v is taken", s)
 		}
-		p, err := Restore("r", Spec{Candidates: weights(1, 1)}, s)
+		p, err := Restore("r", Spec{Candidates: weights(1, 1)}, s, 0)
 		if err != nil || !equal(held(p.Shares, 2), []int{5000, 5000}) {
 			t.Errorf("%v: %v, %v", s, p, err)
 		}
 	}
 	kept := Shares{{1, 2500}, {0, 5000}, {1, 2500}}
-	if p, err := Restore("r", Spec{Candidates: weights(1, 1)}, kept); err != nil || len(p.Shares) != 3 || p.Shares[0] != kept[0] {
+	if p, err := Restore("r", Spec{Candidates: weights(1, 1)}, kept, 0); err != nil || len(p.Shares) != 3 || p.Shares[0] != kept[0] {
 		t.Errorf("%v, %v", p, err)
 	}
 }

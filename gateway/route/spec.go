@@ -13,6 +13,7 @@ type Spec struct {
 	Rules      []Rule      `yaml:"rules" json:"rules,omitempty" maxItems:"64" doc:"The first that fits decides; the weights decide where none does"`
 	Fallback   []Target    `yaml:"fallback" json:"fallback,omitempty" maxItems:"16" doc:"Who answers, in this order, where the one that was chosen is not ready"`
 	Shadow     *Shadow     `yaml:"shadow" json:"shadow,omitempty" doc:"Who is asked too, without anybody waiting for it"`
+	Canary     *Canary     `yaml:"canary" json:"canary,omitempty" doc:"One of the candidates is new: its weight is moved by how well it does, and the weight that it is written with is not looked at"`
 }
 
 // Target is a model and, where it matters, its version.

@@ -43,8 +43,9 @@ const (
 // Entry is a route in force.
 type Entry struct {
 	Plan    *route.Plan
-	Version      // Number 0: the one of the settings
+	Version      // Number 0: the one of the settings. Its Canary is how far the canary in force is, whichever version says so; nil where there is none
 	Base    bool // the settings have a route of that name
+	Held    bool // the canary has been withdrawn, and nobody has written that yet
 }
 
 // Book is safe for concurrent use.
@@ -56,12 +57,16 @@ type Book struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
+	publishing sync.Mutex        // held to change now; never across a look
+	held       map[string]Canary // by route: what Withdraw has taken back, and nobody has written yet
+
 	mu      sync.Mutex // held by a look
 	seen    contents   // what the last look found
 	raw     map[string][]byte
 	rawSeen []byte // the contents as they are stored
 	looks   int
-	away    bool // the store did not answer the last time
+	known   bool        // a look has found out what is stored
+	away    atomic.Bool // the store did not answer the last time
 }
 
 // New makes a book, looks once, and goes on looking until Close. That the store does not answer is no error: the settings' routes are in force until it does. The error
@@ -76,7 +81,7 @@ func New(ctx context.Context, o Options) (*Book, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	b := &Book{o: o, base: map[string]*route.Plan{}, raw: map[string][]byte{}}
+	b := &Book{o: o, base: map[string]*route.Plan{}, raw: map[string][]byte{}, held: map[string]Canary{}}
 	for name, spec := range o.Base {
 		plan, err := route.Compile(name, spec, nil)
 		if err != nil {
@@ -84,7 +89,7 @@ func New(ctx context.Context, o Options) (*Book, error) {
 		}
 		b.base[name] = plan
 	}
-	b.publish(map[string]record{})
+	b.publish(nil)
 	_ = b.Look(ctx) // it is logged
 	ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	b.done.Go(func() { b.loop(ctx) })
@@ -110,6 +115,9 @@ func (b *Book) Close() error {
 	b.done.Wait()
 	return nil
 }
+
+// Away reports whether the store did not answer the last time that it was looked at.
+func (b *Book) Away() bool { return b.away.Load() }
 
 // Plan gives the route of a name; ok is false where there is none, and where a model has that name. It neither locks nor allocates.
 func (b *Book) Plan(name string) (plan *route.Plan, ok bool) {
@@ -138,31 +146,32 @@ func (b *Book) Entries() (entries map[string]Entry, serial int64) {
 	return *b.now.Load(), serial
 }
 
-// publish puts the routes into force that are stored, over those of the settings. A record that cannot be used leaves its route as it is.
+// publish puts the routes into force that are stored, over those of the settings; nil: what is stored is not known yet. A record that cannot be used leaves its route as it is.
 func (b *Book) publish(stored map[string]record) {
+	b.publishing.Lock()
+	defer b.publishing.Unlock()
 	next := map[string]Entry{}
 	for name, plan := range b.base {
-		next[name] = Entry{Plan: plan, Base: true}
+		next[name] = b.baseEntry(name, plan, stored != nil)
 	}
-	old := b.now.Load()
+	old := map[string]Entry{}
+	if entries := b.now.Load(); entries != nil {
+		old = *entries
+	}
 	for _, name := range slices.Sorted(maps.Keys(stored)) {
 		rec := stored[name]
 		if len(rec.Versions) == 0 {
 			continue
 		}
-		if old != nil {
-			if e, ok := (*old)[name]; ok && e.Number == rec.Versions[0].Number && e.At.Equal(rec.Versions[0].At) {
-				next[name] = e // the same *Plan, so that what others derive from it stays good
-				continue
-			}
+		if e, ok := old[name]; ok && e.Number == rec.Versions[0].Number && e.At.Equal(rec.Versions[0].At) {
+			next[name] = e // the same *Plan, so that what others derive from it stays good
+			continue
 		}
-		plan, err := b.planOf(name, rec)
+		plan, state, err := b.planOf(name, rec)
 		if err != nil {
 			b.o.Log.Error("a stored route cannot be used; what was in force stays", "route", name, "version", rec.Versions[0].Number, "error", err)
-			if old != nil {
-				if e, ok := (*old)[name]; ok {
-					next[name] = e
-				}
+			if e, ok := old[name]; ok {
+				next[name] = e
 			}
 			continue
 		}
@@ -171,24 +180,56 @@ func (b *Book) publish(stored map[string]record) {
 			continue
 		}
 		_, based := b.base[name]
-		next[name] = Entry{Plan: plan, Version: rec.Versions[0], Base: based}
+		e := Entry{Plan: plan, Version: rec.Versions[0], Base: based}
+		e.Canary = state
+		next[name] = e
+	}
+	for name := range b.held {
+		if e, ok := next[name]; ok {
+			if was := old[name]; was.Held && was.Number == e.Number && was.At.Equal(e.At) {
+				e = was
+			}
+			next[name] = b.hold(name, e)
+		} else {
+			delete(b.held, name)
+		}
 	}
 	b.now.Store(&next)
 	b.serial.Add(1)
 }
 
-// planOf is the plan that a record puts into force; nil where there is none.
-func (b *Book) planOf(name string, rec record) (*route.Plan, error) {
+// baseEntry is a route of the settings with nothing stored over it.
+func (b *Book) baseEntry(name string, plan *route.Plan, known bool) Entry {
+	e := Entry{Plan: plan, Base: true}
+	if e.Canary = stateOf(&plan.Spec, record{}); e.Canary == nil || known {
+		return e
+	}
+	e.Canary.State = Unknown
+	if without, err := route.CompileAt(name, plan.Spec, nil, 0); err == nil { // it was compiled before
+		e.Plan = without
+	}
+	return e
+}
+
+// planOf is the plan that a record puts into force, and how far its canary is; nil where there is none.
+func (b *Book) planOf(name string, rec record) (*route.Plan, *Canary, error) {
 	base := b.base[name]
 	if len(rec.Versions) == 0 {
-		return base, nil
+		if base == nil {
+			return nil, nil, nil
+		}
+		return base, stateOf(&base.Spec, rec), nil
 	}
 	v := rec.Versions[0]
+	spec := v.Spec
 	switch {
-	case v.Spec != nil:
-		return route.Restore(name, *v.Spec, v.Shares)
+	case spec != nil:
 	case base == nil:
-		return nil, nil
+		return nil, nil, nil
+	default:
+		spec = &base.Spec
 	}
-	return route.Restore(name, base.Spec, v.Shares)
+	state := stateOf(spec, rec)
+	plan, err := route.Restore(name, *spec, v.Shares, state.Percent(spec))
+	return plan, state, err
 }

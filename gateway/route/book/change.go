@@ -47,14 +47,18 @@ func (b *Book) Put(ctx context.Context, name string, spec route.Spec, by string,
 	}
 	e, err = b.change(ctx, name, by, expect, func(rec record, before *route.Plan) (*Version, error) {
 		created = before == nil
-		plan, err := route.Compile(name, spec, before)
+		state := stateOf(&spec, record{})
+		if before != nil && state != nil && before.Spec.CanaryID() == state.ID {
+			state = stateOf(&before.Spec, rec) // it is the same canary, which goes on
+		}
+		plan, err := route.CompileAt(name, spec, before, state.Percent(&spec))
 		if err != nil {
 			return nil, invalid(err)
 		}
 		if len(rec.Versions) > 0 && rec.Versions[0].Spec != nil && reflect.DeepEqual(*rec.Versions[0].Spec, spec) {
 			return nil, nil
 		}
-		return &Version{Action: "put", Spec: &spec, Shares: plan.Shares}, nil
+		return &Version{Action: "put", Spec: &spec, Shares: plan.Shares, Canary: state}, nil
 	})
 	return e, created, err
 }
@@ -66,7 +70,7 @@ func (b *Book) Delete(ctx context.Context, name, by string, expect int) error {
 		if len(rec.Versions) == 0 || rec.Versions[0].Spec == nil {
 			return nil, b.nothing(name)
 		}
-		return b.without(name, before)
+		return b.without(name, rec, before)
 	})
 	return err
 }
@@ -92,10 +96,10 @@ func clip(text string) string {
 }
 
 // without is the version after which nothing stored is in force.
-func (b *Book) without(name string, before *route.Plan) (*Version, error) {
+func (b *Book) without(name string, rec record, before *route.Plan) (*Version, error) {
 	v := &Version{Action: "delete"}
 	if base := b.base[name]; base != nil {
-		plan, err := route.Compile(name, base.Spec, before)
+		plan, err := route.CompileAt(name, base.Spec, before, stateOf(&base.Spec, rec).Percent(&base.Spec))
 		if err != nil {
 			return nil, err
 		}
@@ -104,10 +108,15 @@ func (b *Book) without(name string, before *route.Plan) (*Version, error) {
 	return v, nil
 }
 
-// Rollback puts an earlier version into force again, as a new one; number 0 is the one before the one in force. Users are back where they were then. It is an error where the
-// version is not kept: NotFound version_not_found. Others are those of Delete.
+// Rollback puts an earlier version into force again, as a new one; number 0 is the one before the one in force. Users are back where they were then. Where the route has a canary, number 0
+// ends that one: it has nothing any more. A canary of an earlier version is paused. It is an error where the version is not kept: NotFound version_not_found. Others are those of Delete.
 func (b *Book) Rollback(ctx context.Context, name, by string, number, expect int) (Entry, error) {
 	return b.change(ctx, name, by, expect, func(rec record, before *route.Plan) (*Version, error) {
+		if before != nil && number == 0 {
+			if now := stateOf(&before.Spec, rec); now != nil {
+				return ended(name, by, rec, before, *now)
+			}
+		}
 		if len(rec.Versions) == 0 {
 			return nil, b.nothing(name)
 		}
@@ -121,17 +130,23 @@ func (b *Book) Rollback(ctx context.Context, name, by string, number, expect int
 			if rec.Versions[0].Number > 1 {
 				return nil, noSuch(name, rec) // it was too large to be kept
 			}
-			return b.without(name, before) // before the first there was what the settings have
+			return b.without(name, rec, before) // before the first there was what the settings have
 		}
 		old := rec.Versions[at]
-		if old.Spec == nil {
-			return b.without(name, before)
+		spec := old.Spec
+		if spec == nil {
+			base := b.base[name]
+			if base == nil || old.Canary == nil {
+				return b.without(name, rec, before)
+			}
+			spec = &base.Spec
 		}
-		plan, err := route.Restore(name, *old.Spec, old.Shares)
+		state := asItWas(spec, old.Canary)
+		plan, err := route.Restore(name, *spec, old.Shares, state.Percent(spec))
 		if err != nil {
 			return nil, invalid(err)
 		}
-		return &Version{Action: "rollback", Spec: old.Spec, Shares: plan.Shares}, nil
+		return &Version{Action: "rollback", Spec: old.Spec, Shares: plan.Shares, Canary: state}, nil
 	})
 }
 
@@ -158,7 +173,7 @@ func (b *Book) change(ctx context.Context, name, by string, expect int, edit fun
 		if err != nil && data == nil {
 			return Entry{}, err
 		}
-		before, err := b.planOf(name, rec)
+		before, _, err := b.planOf(name, rec)
 		if err != nil {
 			before = nil // another version of this program wrote it; it may be replaced
 		}

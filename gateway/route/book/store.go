@@ -28,9 +28,10 @@ type Version struct {
 	Number int          `json:"number"` // from 1; it grows by one with every change
 	At     time.Time    `json:"at,omitzero"`
 	By     string       `json:"by,omitempty"`     // the id of the key, or the subject of the token; "" where nobody was asked
-	Action string       `json:"action,omitempty"` // put, delete or rollback
+	Action string       `json:"action,omitempty"` // put, delete, rollback, canary, or what was said to a canary
 	Spec   *route.Spec  `json:"spec,omitempty"`   // nil: deleted
 	Shares route.Shares `json:"shares,omitempty"` // who has which users; see route.Restore
+	Canary *Canary      `json:"canary,omitempty"` // how far the canary is; nil where there is none, or nothing has become of it
 }
 
 // record is what the store keeps of one route: its versions, the newest first.
@@ -93,12 +94,12 @@ func (b *Book) Look(ctx context.Context) error {
 	defer cancel()
 	err := b.look(ctx)
 	switch {
-	case err != nil && ctx.Err() == nil && !b.away:
+	case err != nil && ctx.Err() == nil && !b.away.Load():
 		b.o.Log.Warn("the store of the routes does not answer; those that are in force stay", "error", err)
-	case err == nil && b.away:
+	case err == nil && b.away.Load():
 		b.o.Log.Info("the store of the routes answers again")
 	}
-	b.away = err != nil
+	b.away.Store(err != nil)
 	return err
 }
 
@@ -111,7 +112,7 @@ func (b *Book) look(ctx context.Context) error {
 		return b.putBack(ctx)
 	}
 	b.looks++
-	if c.Serial == b.seen.Serial && b.looks%wholeEvery != 0 {
+	if b.known && c.Serial == b.seen.Serial && b.looks%wholeEvery != 0 {
 		return nil
 	}
 	stored, raw := map[string]record{}, map[string][]byte{}
@@ -129,7 +130,7 @@ func (b *Book) look(ctx context.Context) error {
 		}
 	}
 	b.publish(stored)
-	b.seen, b.rawSeen, b.raw = c, data, raw
+	b.seen, b.rawSeen, b.raw, b.known = c, data, raw, true
 	return nil
 }
 
