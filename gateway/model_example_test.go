@@ -61,3 +61,13 @@ func TestRawExampleIsTaken(t *testing.T) {
 		}
 	}
 }
+
+func TestTheExampleOfAModelThatStreamsIsAStream(t *testing.T) {
+	m := rawModel(0, modelconfig.IO{Name: "text_input", DType: tensor.Bytes, Dims: []int64{1}})
+	m.Config.Decoupled = true
+	v := describe(m, "localhost:8080")
+	const want = `curl -N -H 'Content-Type: application/json' -d '{"inputs":[{"name":"text_input","datatype":"BYTES","shape":[1],"data":[""]}]}' 'http://localhost:8080/v1/models/m/stream'`
+	if !v.Streams || v.Example.Path != "/v1/models/m/stream" || v.Example.Curl != want {
+		t.Errorf("%v %+v", v.Streams, v.Example)
+	}
+}

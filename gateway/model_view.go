@@ -15,6 +15,7 @@ type modelView struct {
 	ModelSummary
 	TaskSource   string          `json:"task_source,omitempty" doc:"Where the task comes from" example:"task.yaml"`
 	MaxBatchSize int             `json:"max_batch_size" doc:"0: the model takes no batches"`
+	Streams      bool            `json:"streams,omitempty" doc:"It answers on streams alone (a decoupled model of Triton): /v1/models/{model}/stream in place of infer"`
 	Inputs       []tensorView    `json:"inputs" doc:"The model's own tensors"`
 	Outputs      []tensorView    `json:"outputs"`
 	Columns      []columnView    `json:"columns,omitempty" doc:"Of a row, in their order"`
@@ -81,7 +82,7 @@ func describe(m *modelInfo, host string) modelView {
 		v.Labels = []string{}
 	}
 	if m.Config != nil {
-		v.MaxBatchSize = m.Config.MaxBatchSize
+		v.MaxBatchSize, v.Streams = m.Config.MaxBatchSize, m.Config.Decoupled
 		v.Inputs, v.Outputs = tensors(m.Config.Inputs), tensors(m.Config.Outputs)
 	}
 	if m.Spec == nil {
@@ -149,7 +150,11 @@ func example(m *modelInfo, columns []columnView, host string) *exampleView {
 	if encrypted {
 		scheme = "https://"
 	}
-	e := &exampleView{Method: "POST", Path: "/v1/models/" + url.PathEscape(m.Name) + "/infer", ContentType: typeJSON}
+	call, curl := "/infer", "curl"
+	if m.Config != nil && m.Config.Decoupled {
+		call, curl = "/stream", "curl -N" // each response as it comes
+	}
+	e := &exampleView{Method: "POST", Path: "/v1/models/" + url.PathEscape(m.Name) + call, ContentType: typeJSON}
 	where := scheme + host + e.Path
 	switch {
 	case m.Spec.Preprocess != nil:
@@ -175,7 +180,7 @@ func example(m *modelInfo, columns []columnView, host string) *exampleView {
 	if err != nil {
 		return nil
 	}
-	e.Curl = fmt.Sprintf("curl -H 'Content-Type: application/json' -d '%s' '%s'", strings.ReplaceAll(string(body), "'", `'\''`), where)
+	e.Curl = fmt.Sprintf("%s -H 'Content-Type: application/json' -d '%s' '%s'", curl, strings.ReplaceAll(string(body), "'", `'\''`), where)
 	return e
 }
 

@@ -208,7 +208,7 @@ def test_without_a_model_for_pictures(open_page, serve):
     gateway = serve()
     for name in ("digits", "shapes", "shapes-detector", "shapes-int8", "shapes-slow"):
         shutil.rmtree(gateway.repository / name, ignore_errors=True)
-    reload_until(gateway, lambda names: names == ["diabetes", "iris"])
+    reload_until(gateway, lambda names: names == ["diabetes", "iris", "stories"])
     page = open_page(gateway)
     page.goto("/#compare")
     expect(page.locator("main")).to_contain_text("No model here takes pictures")

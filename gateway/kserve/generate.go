@@ -6,8 +6,6 @@ import (
 	"net/http"
 
 	"triton-gateway/gateway/backend"
-	"triton-gateway/gateway/catalog"
-	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/fault"
 	"triton-gateway/tensor"
 )
@@ -70,36 +68,21 @@ func (h *httpSide) generateStream(ctx context.Context, c *httpCall) error {
 
 // generated reads the request and runs it.
 func (h *httpSide) generated(ctx context.Context, c *httpCall, run func(context.Context, *backend.Request) error) error {
-	c.early = true
-	t, err := h.target(c.model)
-	if err != nil {
-		return err
-	}
-	c.known = true
-	if _, err := t.Resolve(c.version); err != nil {
-		return err
-	}
-	if t.image {
-		return fault.New(fault.Unsupported, "unsupported_model", "model %q takes files, which JSON does not hold; send them to /v1/models/%s/infer", clip(c.model), clip(t.Name))
-	}
-	memory, room, release, err := h.receive(ctx, c, t.Name)
-	if err != nil {
-		return err
-	}
-	defer release()
-	defer memory.Release()
-	c.early = false
-	q := generateRequest{jsonRequest: jsonRequest{jsonReader: jsonReader{b: room[rawRoom:]}, limits: h.Limits, lease: memory}, config: t.config}
-	if err := q.parse(); err != nil {
-		return err
-	}
-	if err := checkParams(q.params); err != nil {
-		return err
-	}
-	if t.Source == catalog.FromRoute {
-		ctx = pipeline.WithHeader(ctx, c.r.Header.Get)
-	}
-	return run(ctx, &backend.Request{Model: c.model, Version: c.version, Memory: memory, Inputs: tensorsOf(q.inputs), Params: q.params})
+	return h.opened(ctx, c, func(t *target) error {
+		if t.image {
+			return fault.New(fault.Unsupported, "unsupported_model", "model %q takes files, which JSON does not hold; send them to /v1/models/%s/infer", clip(c.model), clip(t.Name))
+		}
+		return nil
+	}, func(ctx context.Context, t *target, memory *lease, room []byte) error {
+		q := generateRequest{jsonRequest: jsonRequest{jsonReader: jsonReader{b: room[rawRoom:]}, limits: h.Limits, lease: memory}, config: t.config}
+		if err := q.parse(); err != nil {
+			return err
+		}
+		if err := checkParams(q.params); err != nil {
+			return err
+		}
+		return run(ctx, &backend.Request{Model: c.model, Version: c.version, Memory: memory, Inputs: tensorsOf(q.inputs), Params: q.params})
+	})
 }
 
 // eventStream writes events, each at once.

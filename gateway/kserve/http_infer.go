@@ -12,6 +12,27 @@ import (
 
 // inferTensors answers POST .../infer. What can be refused without the body is refused before it is read.
 func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
+	return h.opened(ctx, c, func(t *target) error {
+		if t.config.Decoupled {
+			return fault.New(fault.Unsupported, "unsupported_model", "HTTP end point doesn't support models with decoupled transaction policy; call the model over gRPC, with ModelStreamInfer")
+		}
+		return nil
+	}, func(ctx context.Context, t *target, memory *lease, room []byte) error {
+		q, request, err := h.read(c, t, memory, room)
+		if err != nil {
+			return err
+		}
+		passed, err := h.infer(ctx, request)
+		if err != nil {
+			return err
+		}
+		return h.answer(c, q, passed)
+	})
+}
+
+// opened is the opening of every call with a body: it finds the model, has suits refuse what can be refused without the body, receives that, and runs the call. To a route
+// it shows the request's header.
+func (h *httpSide) opened(ctx context.Context, c *httpCall, suits func(*target) error, run func(ctx context.Context, t *target, memory *lease, room []byte) error) error {
 	c.early = true
 	t, err := h.target(c.model)
 	if err != nil {
@@ -21,8 +42,8 @@ func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
 	if _, err := t.Resolve(c.version); err != nil {
 		return err
 	}
-	if t.config.Decoupled {
-		return fault.New(fault.Unsupported, "unsupported_model", "HTTP end point doesn't support models with decoupled transaction policy; call the model over gRPC, with ModelStreamInfer")
+	if err := suits(&t); err != nil {
+		return err
 	}
 	memory, room, release, err := h.receive(ctx, c, t.Name)
 	if err != nil {
@@ -31,18 +52,10 @@ func (h *httpSide) inferTensors(ctx context.Context, c *httpCall) error {
 	defer release()
 	defer memory.Release()
 	c.early = false
-	q, request, err := h.read(c, &t, memory, room)
-	if err != nil {
-		return err
-	}
 	if t.Source == catalog.FromRoute {
 		ctx = pipeline.WithHeader(ctx, c.r.Header.Get)
 	}
-	passed, err := h.infer(ctx, request)
-	if err != nil {
-		return err
-	}
-	return h.answer(c, q, passed)
+	return run(ctx, &t, memory, room)
 }
 
 // receive asks for a place, and reads the body; a client that sends slowly keeps no place meanwhile. On success the caller releases both.

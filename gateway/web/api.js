@@ -76,6 +76,52 @@ const query = (options) => {
 /** The path of an infer with its options, version among them, in the query. */
 export const inferPath = (name, options = {}) => `${at(name)}/infer${query(options)}`;
 
+/** The path of a stream, version among the options. */
+export const streamPath = (name, options = {}) => `${at(name)}/stream${query(options)}`;
+
+const tries = 3; // to go on with a stream whose connection was lost
+
+/**
+ * Gives the events of a stream, {name, data}, as they come: response for each of the model, and done. After a lost connection it goes on where it was. Throws
+ * the Problem that an event tells, and AbortError where the signal says so.
+ */
+export async function* stream(name, body, options, signal) {
+  let response = await ask(streamPath(name, options), { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
+  const where = response.headers.get('Location');
+  let last = '0';
+  for (let lost = 0; ; lost += 1) {
+    try {
+      for await (const event of eventsOf(response.body)) {
+        if (event.name === 'error') throw new Problem(event.data, event.data.status);
+        if (event.id) last = event.id;
+        if (event.name !== 'stream') yield event;
+        if (event.name === 'done') return;
+        lost = 0;
+      }
+    } catch (e) {
+      if (e.name === 'AbortError' || e instanceof Problem) throw e;
+    }
+    if (lost >= tries) throw new Problem({ title: 'The stream was lost', code: 'no_connection', detail: 'The connection broke, and could not be made again.', retryable: true });
+    response = await ask(where, { headers: { 'Last-Event-ID': last }, signal });
+  }
+}
+
+/** Reads server-sent events: {name, id, data}, data as JSON. */
+async function* eventsOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (text + value).split('\n\n');
+    text = blocks.pop();
+    for (const block of blocks) {
+      const field = (name) => block.split('\n').find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      if (field('data')) yield { name: field('event'), id: field('id'), data: JSON.parse(field('data')) };
+    }
+  }
+}
+
 const digests = new WeakMap();
 
 /** SHA-256 of a Blob in hex, computed once; '' where the browser gives no cryptography (a page that is neither on https nor local). */

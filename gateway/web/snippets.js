@@ -1,7 +1,7 @@
 // The same request for programs: what is copied here runs as it is, beside the picture's file.
 
 import { make, button, copy, save, unique } from './dom.js';
-import { inferPath } from './api.js';
+import { inferPath, streamPath } from './api.js';
 import { keyed } from './key.js';
 
 const long = 1500; // characters of a JSON body; above, the snippets read it from a file
@@ -24,15 +24,15 @@ function python(value) {
  * The request for api.infer of a model (as of GET /v1/models/{model}) with {image: Blob}, {row} or {body}, in five languages: [{language, text, file}].
  * options are those of infer, version among them; fileName is the picture's, which the snippets read from the folder that they run in. Where file
  * is there, {name, text}, they need that file too: the body is too long to stand in a program. Where the gateway wants a key they take it from the
- * environment: the visitor's own is in none of them.
+ * environment: the visitor's own is in none of them. A model that answers on streams is asked for all its responses in one document.
  */
 export function snippets(model, input, options = {}, fileName = 'picture.jpg', origin = location.origin) {
-  const url = origin + inferPath(model.name, options);
+  const url = origin + (model.streams ? streamPath(model.name, { ...options, aggregate: true }) : inferPath(model.name, options));
   const body = input.image ? null : input.row ? { row: input.row } : input.body;
   const text = body && JSON.stringify(body);
   const file = text?.length > long ? { name: bodyFile, text } : undefined;
   const r = { model, input, options, origin, url, body, text, key: keyed(), kind: body ? 'application/json' : 'application/octet-stream', name: body ? file?.name : fileName };
-  return [['curl', curl], ['Python', pythonProgram], ['JavaScript', javascript], ['Go', go], ['tritonclient', tritonclient]]
+  return [['curl', curl], ['Python', pythonProgram], ['JavaScript', javascript], ['Go', go], ...(model.streams ? [] : [['tritonclient', tritonclient]])]
     .map(([language, write]) => ({ language, text: write(r) }))
     .map((s) => (file && s.text.includes(file.name) ? { ...s, file } : s));
 }

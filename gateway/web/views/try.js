@@ -24,7 +24,7 @@ export async function mount(place, app, rest) {
 class Try {
   #model = null;
 
-  #kind = 'image'; // image, row or tensors
+  #kind = 'image'; // image, row, tensors or text
 
   #picture = null; // {blob, name}, the one that is shown
 
@@ -40,6 +40,8 @@ class Try {
 
   #tensors = null; // the module, once a model wants it
 
+  #writer = null; // the form of a model that goes on with a text
+
   constructor(place, app) {
     this.app = app;
     this.soon = debounce(60, () => this.run());
@@ -52,12 +54,13 @@ class Try {
     this.pictures = make('div', { id: 'picture' });
     this.row = make('form', { id: 'row', class: 'row', 'aria-label': 'Row' });
     this.tensors = make('div', { id: 'tensors' });
+    this.text = make('div', { id: 'text' });
     this.options = make('div', { id: 'options', class: 'options', role: 'group', 'aria-label': 'Options' });
     const answer = make('section', { id: 'answer', class: 'card', 'aria-label': 'Answer' });
     place.replaceChildren(make('div', { class: 'columns' },
       make('section', { id: 'ask', class: 'card', 'aria-label': 'Input' },
         make('div', { class: 'fields' }, make('div', { class: 'field' }, make('label', { for: 'model' }, 'Model'), this.select), this.versionField),
-        this.about, this.kinds, this.pictures, this.row, this.tensors, this.options),
+        this.about, this.kinds, this.pictures, this.row, this.tensors, this.text, this.options),
       answer));
     this.picker = new Picker(this.pictures, { take: (all) => this.take(all), camera: () => this.camera(), fail: app.fail });
     this.answer = new Answer(answer, {
@@ -112,6 +115,7 @@ class Try {
     this.#left = true;
     this.#running?.abort();
     this.#endLive();
+    this.#writer?.stop();
     this.#grid?.destroy();
     this.#viewer?.destroy();
     this.picker.destroy();
@@ -127,13 +131,16 @@ class Try {
     this.versionField.hidden = ready.length < 2;
     const [takesImage, takesRow] = [Boolean(m.preprocess), Boolean(m.columns?.length)];
     this.kinds.hidden = !(takesImage && takesRow);
-    this.#choose(takesImage || m.error ? 'image' : takesRow ? 'row' : 'tensors');
+    const takesText = m.streams && m.inputs.some((t) => t.name === 'text_input' && t.datatype === 'BYTES') && m.outputs.some((t) => t.name === 'text_output');
+    this.#writer?.stop();
+    this.#choose(takesImage || m.error ? 'image' : takesRow ? 'row' : takesText ? 'text' : 'tensors');
     row.build(this.row, m.columns || [], m.example?.body?.row, this.soon);
     options.build(this.options, m, this.soon);
     this.picker.offer(m);
     this.picker.mark(this.#picture?.name);
     await this.#viewer?.overlay(null);
     if (m.error) return this.answer.empty('This model cannot be asked.');
+    if (this.#kind === 'text') return this.#write(m);
     if (this.#kind === 'tensors') {
       this.#tensors = await import('../tensors.js');
       this.#tensors.build(this.tensors, m, this.soon);
@@ -141,6 +148,19 @@ class Try {
     if (entry) return this.#again(entry);
     if (this.#kind === 'image' && !this.#picture && !this.#grid) return this.answer.empty(welcome);
     return this.run();
+  }
+
+  /** The form of a model that goes on with a text. */
+  async #write(m) {
+    const { Writer } = await import('../text.js');
+    if (this.#model !== m || this.#left) return;
+    this.answer.empty('Write the beginning of a text and press Run: the rest appears here, token by token.');
+    this.#writer = new Writer(this.text, m, {
+      wishes: () => (this.version.value ? { version: this.version.value } : {}),
+      room: () => { this.answer.empty(''); return this.answer.result; },
+      say: this.app.say,
+      fail: (problem) => this.app.fail(problem),
+    });
   }
 
   /** Asks again what the history has. */
@@ -161,6 +181,7 @@ class Try {
     this.pictures.hidden = kind !== 'image';
     this.row.hidden = kind !== 'row';
     this.tensors.hidden = kind !== 'tensors';
+    this.text.hidden = kind !== 'text';
     for (const b of this.kinds.children) b.setAttribute('aria-pressed', String(b.dataset.kind === kind));
     if (kind !== 'image') this.#endLive();
   }
@@ -172,7 +193,7 @@ class Try {
 
   /** Asks the model, if there is something to ask; an older question is dropped. */
   async run(more = {}) {
-    if (!this.#model || this.#live) return;
+    if (!this.#model || this.#live || this.#kind === 'text') return;
     if (this.#kind === 'image' && this.#grid && !this.#picture) return void await this.#all();
     const input = this.#input();
     if (!input) return;
