@@ -65,6 +65,12 @@ var access = map[routeKey]need{
 	{"POST", "/v1/routes/:name/pause"}:    insiders,
 	{"POST", "/v1/routes/:name/resume"}:   insiders,
 
+	{"POST", "/v1/models/:model/switch"}:          insiders,
+	{"GET", "/v1/models/:model/switch"}:           insiders,
+	{"DELETE", "/v1/models/:model/switch"}:        insiders,
+	{"POST", "/v1/models/:model/switch/rollback"}: insiders,
+	{"POST", "/v1/models/:model/switch/settle"}:   insiders,
+
 	{"GET", "/livez"}:             everybody,
 	{"HEAD", "/livez"}:            everybody,
 	{"GET", "/readyz"}:            everybody,

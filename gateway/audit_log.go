@@ -46,6 +46,7 @@ func actionOf(method, path string) (action, target string) {
 	}
 	for _, k := range [...]struct{ method, head, tail, action string }{
 		{http.MethodPost, "/v1/jobs/", "/retry", actRetry}, {http.MethodPost, "/v1/routes/", "/rollback", actRollback}, {http.MethodPost, "/v1/routes/", "/promote", actPromote}, {http.MethodPost, "/v1/routes/", "/pause", actPause}, {http.MethodPost, "/v1/routes/", "/resume", actResume},
+		{http.MethodPost, "/v1/models/", "/switch", actSwitch}, {http.MethodDelete, "/v1/models/", "/switch", actUnpin}, {http.MethodPost, "/v1/models/", "/switch/rollback", actSwitchBack}, {http.MethodPost, "/v1/models/", "/switch/settle", actSettle},
 		{http.MethodPut, "/v1/routes/", "", actPut}, {http.MethodDelete, "/v1/routes/", "", actDelete},
 		{http.MethodPost, "/v2/repository/models/", "/load", actLoad}, {http.MethodPost, "/v2/repository/models/", "/unload", actUnload},
 	} {

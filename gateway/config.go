@@ -15,6 +15,7 @@ type Config struct {
 	Triton          Triton    `yaml:"triton" json:"triton,omitempty" envPrefix:"TRITON__" jsonschema_description:"Tritons to call. None: the embedded engine runs the model repository."`
 	Embedded        Embedded  `yaml:"embedded" json:"embedded,omitempty" envPrefix:"EMBEDDED__" jsonschema_description:"The ONNX Runtime inside the gateway."`
 	Batching        Batching  `yaml:"batching" json:"batching,omitempty" envPrefix:"BATCHING__" jsonschema_description:"Calls that go to a model together; docs/guide/batching.md."`
+	Rollout         Rollout   `yaml:"rollout" json:"rollout,omitempty" envPrefix:"ROLLOUT__" jsonschema_description:"How models are switched from one version to another, and warmed up; docs/guide/switching.md."`
 	Cache           Cache     `yaml:"cache" json:"cache,omitempty" envPrefix:"CACHE__" jsonschema_description:"Where answers are kept."`
 	Limits          Limits    `yaml:"limits" json:"limits,omitempty" envPrefix:"LIMITS__" jsonschema_description:"What a request may cost."`
 	Decoder         Decoder   `yaml:"decoder" json:"decoder,omitempty" envPrefix:"DECODER__" jsonschema_description:"Where pictures are decoded; docs/guide/isolation.md."`
@@ -112,6 +113,7 @@ func DefaultConfig() Config {
 			Timeout: 30 * time.Second, Queue: 256, ModelItems: 1024, ModelBytes: 256 << 20,
 			Connections: 4096, PerAddress: 1024, BodyRate: 16 << 10},
 		Batching:  defaultBatching(),
+		Rollout:   defaultRollout(),
 		Decoder:   defaultDecoder(),
 		Jobs:      defaultJobs(),
 		Payloads:  defaultPayloads(),

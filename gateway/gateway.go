@@ -96,6 +96,9 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.onClose(counts.watch(inner))
 	g.catalog = catalog.New(inner, catalog.Options{Repository: c.ModelRepository, Log: log})
 	g.onClose(g.catalog.Close)
+	switching := g.openSwitches(ctx, inner, counts.switches)
+	g.onClose(switching.close)
+	counts.registry.MustRegister(readings(counts.switches.readings))
 	g.backend = g.batched(inner, g.catalog, counts)
 	if g.graphs, err = openGraphs(c.Graphs, g.catalog); err != nil {
 		return nil, err
@@ -166,7 +169,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	counts.registry.MustRegister(streamReadings(streaming))
 	g.server = newServer(serverDeps{
 		Gate:   door,
-		Runner: work, Preview: work, Models: newModels(called), Routes: routes, Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
+		Runner: work, Preview: work, Models: newModels(called), Routes: routes, Switches: switching, Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Quotas: g.quotas, Build: info, Log: log, Now: time.Now,
 		Limits:  httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout, Rate: edge.Rate(c.Limits.BodyRate)},
 		Promise: promise, Cut: &g.doors.counts,

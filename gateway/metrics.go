@@ -28,6 +28,7 @@ type metrics struct {
 	jobs     *jobCounts
 	batches  *batchCounts
 	routes   *routeCounts
+	switches *switchCounts
 	refused  *prometheus.CounterVec // callers, by reason
 	codes    [600]string
 	pool     backend.Pool      // nil where the backend is one server
@@ -59,7 +60,7 @@ func newMetrics(build buildInfo) *metrics {
 		calls: prometheus.NewHistogramVec(histogram("gateway_kserve_request_duration_seconds", "Time of one call of KServe v2. code is an HTTP status or the name of a gRPC code."),
 			[]string{"protocol", "method", "code"}),
 		later: new(later),
-		jobs:  newJobCounts(), batches: newBatchCounts(), routes: newRouteCounts(),
+		jobs:  newJobCounts(), batches: newBatchCounts(), routes: newRouteCounts(), switches: newSwitchCounts(),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_cache_requests_total", Help: "Items by where their answer came from."}, []string{"tier", "result"}),
 	}
@@ -72,6 +73,7 @@ func newMetrics(build buildInfo) *metrics {
 	info.Set(1)
 	m.registry.MustRegister(m.jobs.collectors()...)
 	m.registry.MustRegister(m.batches.collectors()...)
+	m.registry.MustRegister(m.switches.collectors()...)
 	m.stages = newStageTimes(m.later)
 	m.refused = newRefused()
 	m.registry.MustRegister(m.inflight, counted{m.requests, m.later}, counted{m.calls, m.later}, counted{m.stages.seconds, m.later}, m.cache, m.refused, m.routes.requests, info,

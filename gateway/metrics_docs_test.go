@@ -57,7 +57,7 @@ func allReadings(t *testing.T) []readings {
 		quotaReadings(func() quota.Stats { return quota.Stats{Shared: &quota.SharedStats{}} }),
 		tlsReadings(nil, time.Now), newDoors(&Limits{}).readings,
 		payloadReadings(func() payload.Figures { return payload.Figures{} }),
-		streamReadings(streamsAlone(t)), new(canaries).readings,
+		streamReadings(streamsAlone(t)), newSwitchCounts().readings, new(canaries).readings,
 	}
 }
 

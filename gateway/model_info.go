@@ -86,6 +86,7 @@ type ModelSummary struct {
 	Description string        `json:"description,omitempty"`
 	Ready       bool          `json:"ready"`
 	Versions    []versionView `json:"versions"`
+	Serving     string        `json:"serving,omitempty" example:"2" doc:"Of a model: the version that answers where none is asked for"`
 	Samples     []string      `json:"samples" doc:"Sample pictures, at /v1/models/{model}/samples/{file}"`
 	Warnings    []string      `json:"warnings" doc:"What was guessed or looks wrong"`
 	Error       string        `json:"error,omitempty" doc:"Why it cannot be served"`
@@ -95,6 +96,9 @@ func summary(m *modelInfo) ModelSummary {
 	v := ModelSummary{Name: m.Name, Kind: cmp.Or(m.Kind, kindModel), Ready: m.ready(), Versions: m.Versions, Samples: m.Samples, Warnings: m.Warnings, Error: m.Error}
 	if m.Spec != nil {
 		v.Task, v.Description = string(m.Spec.Task), m.Spec.Description
+	}
+	if v.Kind == kindModel && m.Resolve != nil {
+		v.Serving, _ = m.Resolve("") // "" where none answers now
 	}
 	if v.Versions == nil {
 		v.Versions = []versionView{}

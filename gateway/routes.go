@@ -17,26 +17,27 @@ import (
 
 // serverDeps is what the HTTP side is made of. All fields but Fetcher and Audit are needed.
 type serverDeps struct {
-	Runner  runner
-	Preview previewer
-	Models  modelSource
-	Admin   administrator
-	KServe  protocol
-	Jobs    *jobSide
-	Streams *streamSide   // nil: there are none
-	Routes  *routeSide    // nil: there are none
-	Bytes   byteBudget    // of all bodies in memory at the same time
-	Promise *edge.Promise // what is lent of it to bodies that are to come; nil: any
-	Cut     *edge.Counts  // clients that were cut off; may be nil
-	Fetcher fetcher       // nil: no pictures by URL
-	Audit   auditor       // of the zero value: nothing is noted
-	Metrics *metrics
-	Quotas  *quotas
-	Gate    *gate // nil: nobody is asked who they are
-	Limits  httpLimits
-	Build   buildInfo
-	Log     *slog.Logger
-	Now     func() time.Time
+	Runner   runner
+	Preview  previewer
+	Models   modelSource
+	Admin    administrator
+	KServe   protocol
+	Jobs     *jobSide
+	Streams  *streamSide   // nil: there are none
+	Routes   *routeSide    // nil: there are none
+	Switches *switches     // nil: no model can be switched
+	Bytes    byteBudget    // of all bodies in memory at the same time
+	Promise  *edge.Promise // what is lent of it to bodies that are to come; nil: any
+	Cut      *edge.Counts  // clients that were cut off; may be nil
+	Fetcher  fetcher       // nil: no pictures by URL
+	Audit    auditor       // of the zero value: nothing is noted
+	Metrics  *metrics
+	Quotas   *quotas
+	Gate     *gate // nil: nobody is asked who they are
+	Limits   httpLimits
+	Build    buildInfo
+	Log      *slog.Logger
+	Now      func() time.Time
 
 	Browsers browserRules
 }
@@ -74,6 +75,7 @@ type server struct {
 	jobs     *jobSide
 	streams  *streamSide // nil: there are none
 	routes   *routeSide  // nil: there are none
+	switches *switches   // nil: no model can be switched
 	bodies   *bodyPool
 	places   edge.Places
 	fetcher  fetcher // nil: no pictures by URL
@@ -93,26 +95,27 @@ type server struct {
 // newServer makes the HTTP side.
 func newServer(d serverDeps) *server {
 	return &server{
-		runner:  d.Runner,
-		preview: d.Preview,
-		models:  d.Models,
-		admin:   d.Admin,
-		kserve:  d.KServe,
-		jobs:    d.Jobs,
-		streams: d.Streams,
-		routes:  d.Routes,
-		bodies:  &bodyPool{limit: d.Limits.Body, budget: d.Bytes, rate: d.Limits.Rate, promise: d.Promise, cut: d.Cut},
-		fetcher: d.Fetcher,
-		audit:   d.Audit,
-		metrics: d.Metrics,
-		quotas:  d.Quotas,
-		gate:    d.Gate,
-		stats:   newStats(d.Now()),
-		limits:  d.Limits,
-		rules:   d.Browsers,
-		build:   d.Build,
-		log:     d.Log,
-		now:     d.Now,
+		runner:   d.Runner,
+		preview:  d.Preview,
+		models:   d.Models,
+		admin:    d.Admin,
+		kserve:   d.KServe,
+		jobs:     d.Jobs,
+		streams:  d.Streams,
+		routes:   d.Routes,
+		switches: d.Switches,
+		bodies:   &bodyPool{limit: d.Limits.Body, budget: d.Bytes, rate: d.Limits.Rate, promise: d.Promise, cut: d.Cut},
+		fetcher:  d.Fetcher,
+		audit:    d.Audit,
+		metrics:  d.Metrics,
+		quotas:   d.Quotas,
+		gate:     d.Gate,
+		stats:    newStats(d.Now()),
+		limits:   d.Limits,
+		rules:    d.Browsers,
+		build:    d.Build,
+		log:      d.Log,
+		now:      d.Now,
 	}
 }
 
@@ -177,6 +180,7 @@ func (s *server) publicRoutes() *gin.Engine {
 	s.registerLint(api)
 	s.registerRoutes(api)
 	s.registerRouteChanges(api)
+	s.registerSwitches(api)
 	s.registerCanaries(api)
 	s.registerStats(api)
 	s.registerQuota(api)
@@ -204,6 +208,7 @@ func (s *server) adminRoutes() *gin.Engine {
 	api := s.typedAPI(e)
 	s.registerAdmin(api)
 	s.registerRouteChanges(api)
+	s.registerSwitches(api)
 	s.registerCanaries(api)
 	s.registerJobs(e)
 	s.mountKServe(e, true)

@@ -47,7 +47,8 @@ func (c *Composition) Ask(ctx context.Context, model, version string, of *image.
 		}
 		r.Item.part = &part{c.picture, *of}
 	}
-	j := &job{Request: r, unseen: true}
+	j := &job{Request: r, unseen: true, uses: true}
+	defer j.leave()
 	if v := r.Item.part; v != nil {
 		j.header = preprocess.Header{Width: v.Dx(), Height: v.Dy(), Orientation: 1}
 		j.content, j.digested = v.sum(), true

@@ -39,6 +39,8 @@ type job struct {
 	// route
 	plan    *route.Plan // nil where a model is named; set by accept
 	version catalog.Version
+	uses    bool // it runs a model: it counts among those that use the version
+	picked  bool // it is counted
 	reason  string
 	routed  *Routed
 

@@ -20,7 +20,8 @@ type Passed struct {
 //
 // Errors are *fault.Error of the kinds of backend.Backend, in Triton's words where the request is wrong.
 func (p *Pipeline) Pass(ctx context.Context, r *backend.Request) (*Passed, error) {
-	j := &job{Request: &Request{Model: r.Model, Version: r.Version, ID: r.ID}, raw: r}
+	j := &job{Request: &Request{Model: r.Model, Version: r.Version, ID: r.ID}, raw: r, uses: true}
+	defer j.leave()
 	if err := p.run(ctx, j, p.passing); err != nil {
 		return nil, err
 	}
@@ -29,7 +30,8 @@ func (p *Pipeline) Pass(ctx context.Context, r *backend.Request) (*Passed, error
 
 // Stream is Pass for decoupled models: each response goes to emit, in order. See backend.Streamer.
 func (p *Pipeline) Stream(ctx context.Context, r *backend.Request, emit func(*backend.Response) error) error {
-	j := &job{Request: &Request{Model: r.Model, Version: r.Version, ID: r.ID}, raw: r, emit: emit}
+	j := &job{Request: &Request{Model: r.Model, Version: r.Version, ID: r.ID}, raw: r, emit: emit, uses: true}
+	defer j.leave()
 	return p.run(ctx, j, p.passing)
 }
 

@@ -79,7 +79,8 @@ func New(parts Parts) *Pipeline {
 //
 // Errors are *fault.Error of the kinds that api.md lists for infer, or ctx's own.
 func (p *Pipeline) Run(ctx context.Context, r *Request) (*Answer, error) {
-	j := &job{Request: r}
+	j := &job{Request: r, uses: true}
+	defer j.leave()
 	if err := p.run(ctx, j, p.steps); err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (p *Pipeline) route(ctx context.Context, j *job) (err error) {
 	if j.plan != nil {
 		return p.choose(ctx, j)
 	}
-	if j.version, err = j.model.Resolve(j.Version); err != nil {
+	if err = p.pick(j, j.model.Model, j.Version); err != nil {
 		return err
 	}
 	j.reason = "policy"
@@ -66,7 +66,7 @@ func (p *Pipeline) choose(ctx context.Context, j *job) error {
 	choice := j.plan.Choose(p.asker(ctx, j), p.answers)
 	m, err := p.Models.Lookup(choice.Model)
 	if err == nil {
-		j.version, err = m.Resolve(string(choice.Target.Version))
+		err = p.pick(j, m, string(choice.Target.Version))
 	}
 	if err != nil {
 		err = misled(j.plan, choice.Target, err)

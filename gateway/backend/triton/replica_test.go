@@ -151,7 +151,9 @@ func TestReplicaInfersHere(t *testing.T) {
 	if a.Calls("m") != 0 || b.Calls("m") != 10 {
 		t.Errorf("%d and %d calls", a.Calls("m"), b.Calls("m"))
 	}
-	b.Model("bad", func(context.Context, []tensor.Tensor) ([]tensor.Tensor, error) { return nil, errors.New("out of memory") })
+	b.Model("bad", func(context.Context, []tensor.Tensor) ([]tensor.Tensor, error) {
+		return nil, errors.New("out of memory")
+	})
 	f := wantFault(t, r.Infer(t.Context(), requestOf("bad", 1)), fault.Upstream, "upstream_error")
 	if !strings.Contains(f.Detail, "out of memory") {
 		t.Errorf("%q", f.Detail)
