@@ -122,7 +122,7 @@ func examineBackend(ctx context.Context, c Config, quiet *slog.Logger, yield fun
 	}
 	defer engine.Close()
 	_, version := engine.Library()
-	return yield(Check{Fine, "engine", "embedded ONNX Runtime " + version, ""}) && examineModels(c, engine, quiet, yield)
+	return yield(Check{Fine, "engine", "embedded ONNX Runtime " + version, ""}) && examineModels(ctx, c, engine, quiet, yield)
 }
 
 func examineTritons(ctx context.Context, c Config, quiet *slog.Logger, yield func(Check) bool) bool {
@@ -156,10 +156,10 @@ func examineTriton(ctx context.Context, c Config, one Triton, subject string, qu
 	if err != nil {
 		return yield(Check{Wrong, subject, publicText(err), "is it the gRPC port (8001 by default), and does Triton run? Look at its log; `--grpc-address` must not be another machine's loopback"})
 	}
-	return yield(Check{Fine, subject, fmt.Sprintf("answers, %d model versions", len(index)), ""}) && examineModels(c, client, quiet, yield)
+	return yield(Check{Fine, subject, fmt.Sprintf("answers, %d model versions", len(index)), ""}) && examineModels(ctx, c, client, quiet, yield)
 }
 
-func examineModels(c Config, b backend.Backend, quiet *slog.Logger, yield func(Check) bool) bool {
+func examineModels(ctx context.Context, c Config, b backend.Backend, quiet *slog.Logger, yield func(Check) bool) bool {
 	models := catalog.New(b, catalog.Options{Repository: c.ModelRepository, Log: quiet})
 	defer models.Close()
 	for _, m := range models.Models() {
@@ -170,7 +170,7 @@ func examineModels(c Config, b backend.Backend, quiet *slog.Logger, yield func(C
 	if err := models.Ready(); err != nil {
 		return yield(Check{Wrong, "models", publicText(err), "mend the backend first"})
 	}
-	return true
+	return examineNames(ctx, c, models, quiet, yield)
 }
 
 func examineModel(c Config, m *catalog.Model, yield func(Check) bool) bool {

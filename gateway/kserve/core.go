@@ -190,6 +190,8 @@ func (s *Server) statistics(ctx context.Context, model, version string) ([]backe
 			return nil, err
 		case t.image:
 			return s.images.statistics(t, version)
+		case t.Source == catalog.FromRoute || t.Source == catalog.FromGraph:
+			return nil, noStatistics(&t)
 		}
 	}
 	if !ok {
@@ -203,6 +205,16 @@ func (s *Server) statistics(ctx context.Context, model, version string) ([]backe
 		return list, err
 	}
 	return s.allImages(list), nil
+}
+
+// noStatistics refuses what runs nothing itself: Triton's counters are those of a model's version.
+func noStatistics(t *target) error {
+	where := "GET /v1/routes/" + clip(t.Name) + " names them"
+	if t.Source == catalog.FromGraph {
+		where = "its file names them"
+	}
+	f := fault.New(fault.Invalid, "invalid_request", "'%s' is a %s and has no statistics of its own: ask for those of its models (%s), or look at /metrics", clip(t.name), t.Source, where)
+	return f.At("path.model", "a "+t.Source)
 }
 
 // index lists the versions of all models by name, lowest first, an image model after the model that it is over; with ready only those that can be asked.

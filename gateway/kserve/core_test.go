@@ -182,3 +182,11 @@ func TestDeflate(t *testing.T) {
 		}
 	}
 }
+
+func TestRoutesAndGraphsHaveNoStatisticsOfTheirOwn(t *testing.T) {
+	h := newHTTPRig(t, false, nil)
+	for name, source := range map[string]string{"ab": catalog.FromRoute, "both": catalog.FromGraph} {
+		h.models.list = append(h.models.list, model(name, func(m *catalog.Model) { m.Source = source }))
+		h.do(t, "GET", "/v2/models/"+name+"/stats", nil).wantError(t, 400, "'"+name+"' is a "+source+" and has no statistics of its own")
+	}
+}

@@ -45,7 +45,7 @@ func (c *Composition) Ask(ctx context.Context, model, version string, of *image.
 		if of.Empty() || !of.In(whole) {
 			return nil, fault.New(fault.Internal, "internal", "a part lies outside of the picture")
 		}
-		r.Item.part = &part{c.picture, *of}
+		r.Item.part = &part{wholePicture: c.picture, Rectangle: *of}
 	}
 	j := &job{Request: r, unseen: true, uses: true}
 	defer j.leave()

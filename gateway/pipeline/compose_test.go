@@ -295,3 +295,28 @@ func TestComposeRows(t *testing.T) {
 		t.Errorf("%v %+v", err, a)
 	}
 }
+
+func TestAPictureIsCountedOnceForAllItsParts(t *testing.T) {
+	r, _ := graphRig(t, func(ctx context.Context, c *Composition) ([]byte, bool, error) {
+		for _, region := range []image.Rectangle{image.Rect(1, 0, 3, 2), image.Rect(0, 0, 4, 4), image.Rect(2, 2, 4, 4)} {
+			if _, err := c.Ask(ctx, "pictures", "1", &region, postprocess.Options{}); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil, true, nil
+	})
+	w := &watcher{}
+	r.Observer = w
+	if _, err := r.both(t, square(t, 4, 1), nil); err != nil {
+		t.Fatal(err)
+	}
+	pixels, seen := int64(0), 0
+	for _, e := range w.ended {
+		if pixels += e.Pixels; e.Stage == Preprocess {
+			seen++
+		}
+	}
+	if pixels != 16 || seen != 3 {
+		t.Errorf("%d pixels in %d parts, want 16 in 3", pixels, seen)
+	}
+}

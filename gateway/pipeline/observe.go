@@ -56,7 +56,7 @@ type Ended struct {
 	Model string        // one that exists; "" where none has been found yet
 	Took  time.Duration // without its parts
 	Parts []Part        // other stages that were done within this one
-	// Pixels is how many a picture has that Preprocess decoded, or tried to; 0 of other stages and where none was begun.
+	// Pixels is how many a picture has that Preprocess decoded, or tried to; 0 of other stages and where none was begun, or where it was decoded already.
 	Pixels int64
 	Err    error
 }
@@ -98,6 +98,11 @@ func (p *Pipeline) ended(ctx context.Context, j *job, s Stage, took time.Duratio
 	}
 	if s == Preprocess && len(j.parts) > 0 { // it had its turn
 		e.Pixels = int64(j.header.Width) * int64(j.header.Height)
+		if v := j.Item.part; v != nil { // of a picture that is decoded once for all its parts
+			if e.Pixels = 0; v.decodes {
+				e.Pixels = int64(v.wholePicture.header.Width) * int64(v.wholePicture.header.Height)
+			}
+		}
 	}
 	p.Observer.End(ctx, e)
 }

@@ -32,6 +32,7 @@ func newPicture(j *job) *wholePicture {
 type part struct {
 	*wholePicture
 	image.Rectangle
+	decodes bool // it was the one that needed the pixels first
 }
 
 // sum names the part's pixels. The whole picture's name is not that of its file, because the file is read as each model's task.yaml says, and a part is upright.
@@ -48,6 +49,7 @@ func (v *part) view(ctx context.Context, engine preprocess.Engine) (preprocess.V
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.pixels == nil {
+		v.decodes = true
 		px, err := preprocess.Decode(ctx, engine, v.body.Bytes, v.header)
 		if err != nil {
 			return preprocess.View{}, err
