@@ -33,7 +33,11 @@ func TestARouteOverGRPC(t *testing.T) {
 			Inputs:           []*tritonpb.ModelInferRequest_InferInputTensor{{Name: "input", Datatype: "FP32", Shape: []int64{1, 3, 64, 64}}},
 			RawInputContents: [][]byte{make([]byte, 4*3*64*64)}}
 	}
-	plain, err := client.ModelInfer(t.Context(), request(""))
+	var trailer metadata.MD
+	plain, err := client.ModelInfer(t.Context(), request(""), grpc.Trailer(&trailer))
+	if got := trailer.Get("x-route"); len(got) != 1 || got[0] != "shapes/1; reason=weight; route=shapes-ab" {
+		t.Errorf("x-route %q", got)
+	}
 	if err != nil || plain.GetModelName() != "shapes-ab" || plain.GetModelVersion() != "1" {
 		t.Errorf("%s/%s %v", plain.GetModelName(), plain.GetModelVersion(), err)
 	}

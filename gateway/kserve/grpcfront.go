@@ -101,6 +101,7 @@ func (f *front) serveInfer(ctx context.Context, call *h2.ServerCall) {
 	}
 	answer, err := f.inferOne(ctx, m, s.RecvMsg)
 	if err == nil {
+		answer.tellRoute(s)
 		err = s.reply(answer)
 	}
 	st, trailer := f.status(err)

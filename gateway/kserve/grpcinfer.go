@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"triton-gateway/gateway/backend"
 )
@@ -18,6 +19,7 @@ func (c *calls) modelInfer(stream grpc.ServerStream) error {
 	m := newInferMessage(c.Limits.Inputs)
 	answer, err := c.inferOne(stream.Context(), m, stream.RecvMsg)
 	if err == nil {
+		answer.tellRoute(stream)
 		err = stream.SendMsg(answer)
 	}
 	st, trailer := c.status(err)
@@ -58,7 +60,17 @@ func (c *calls) inferOne(ctx context.Context, m *inferMessage, receive func(any)
 	if err != nil {
 		return nil, err
 	}
-	return &inferAnswer{model: m.model, id: m.id, Response: passed.Response}, nil
+	return &inferAnswer{model: m.model, id: m.id, Response: passed.Response, routed: passed.Routed}, nil
+}
+
+// routeTrailer says what has answered a request for a route, as the header X-Route does over HTTP.
+const routeTrailer = "x-route"
+
+// tellRoute puts it into a call's trailer; there is nothing to say where a model was named.
+func (a *inferAnswer) tellRoute(call interface{ SetTrailer(metadata.MD) }) {
+	if a.routed != nil {
+		call.SetTrailer(metadata.Pairs(routeTrailer, a.routed.String()))
+	}
 }
 
 // admit asks whether a request may come in, and takes its memory.

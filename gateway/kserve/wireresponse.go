@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/gateway/pipeline"
 	"triton-gateway/tensor"
 )
 
@@ -29,7 +30,8 @@ type inferAnswer struct {
 	model, id string
 	*backend.Response
 	stream bool
-	failed string // the error_message of a streamed answer
+	failed string           // the error_message of a streamed answer
+	routed *pipeline.Routed // nil where a model was named
 }
 
 // marshal gives the bytes that the generated code gives with deterministic maps, in pieces. Large outputs are not copied: nobody may write to them any more.
