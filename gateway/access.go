@@ -71,6 +71,9 @@ var access = map[routeKey]need{
 	{"POST", "/v1/models/:model/switch/rollback"}: insiders,
 	{"POST", "/v1/models/:model/switch/settle"}:   insiders,
 
+	{"GET", "/v1/routes/:name/shadow"}:        insiders,
+	{"GET", "/v1/routes/:name/disagreements"}: insiders, // they are of all tenants
+
 	{"GET", "/livez"}:             everybody,
 	{"HEAD", "/livez"}:            everybody,
 	{"GET", "/readyz"}:            everybody,

@@ -118,7 +118,7 @@ func (p *bodyPool) read(w http.ResponseWriter, r *http.Request) (*pipeline.Body,
 		return nil, err
 	}
 	r.Body = http.NoBody // net/http keeps its own
-	return pipeline.NewBody(b.data[:n:n], b.free), nil
+	return pipeline.NewBody(b.data[:n:n], b.free).Within(int64(len(b.data))), nil
 }
 
 // grow reads a body into ever larger buffers, up to the limit: one of unknown length, or one that is lent nothing for what its header announces. It gives back the

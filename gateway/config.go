@@ -29,6 +29,7 @@ type Config struct {
 	Quotas          Quotas    `yaml:"quotas" json:"quotas,omitempty" envPrefix:"QUOTAS__" jsonschema_description:"What each caller may use; docs/guide/quotas.md."`
 	Graphs          Graphs    `yaml:"graphs" json:"graphs,omitempty" env:"GRAPHS" jsonschema_description:"Files of graphs, which run several models as one, by the name that each is called by; docs/guide/graphs.md."`
 	Routes          Routes    `yaml:"routes" json:"routes,omitempty" env:"ROUTES" jsonschema_description:"Names over several models and versions, by weights and rules; docs/guide/routes.md. PUT /v1/routes/{name} puts another one over it."`
+	Shadows         Shadows   `yaml:"shadows" json:"shadows,omitempty" envPrefix:"SHADOWS__" jsonschema_description:"What the shadows of routes may take; docs/guide/shadows.md."`
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 
@@ -119,6 +120,7 @@ func DefaultConfig() Config {
 		Payloads:  defaultPayloads(),
 		Streams:   defaultStreams(),
 		Fetch:     defaultFetch(),
+		Shadows:   defaultShadows(),
 		Telemetry: Telemetry{Sample: 0.1},
 		Roles:     Roles{API: true, Jobs: true},
 		Log:       Log{Level: "info"},

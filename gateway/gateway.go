@@ -121,13 +121,17 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	cpu := limit.New(c.Limits.workers(), c.Limits.Queue).Named("limits.workers")
 	bodies := limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies")
-	work := requests{
+	var work requests
+	shadowing := g.openShadows(routes.book, counts, func() bool { return work.idle(&c.Limits) })
+	shadowing.also, shadowing.told = routes.canaries.also, routes.canaries.told
+	work = requests{
 		Pipeline: pipeline.New(pipeline.Parts{
 			Models: g.graphs, Backend: g.backend, Cache: g.cache,
 			Engine: engine, CPU: cpu,
 			Limits: preprocess.Limits{Pixels: c.Limits.Pixels, Side: c.Limits.Side},
 			TTL:    c.Cache.TTL, Routes: sent, Observer: g.observed(counts),
 			Composer: graphRunner{g.graphs, log}, Pixels: limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies"),
+			Shadows: shadowing,
 		}),
 		Admission: &pipeline.Admission{
 			Models: g.graphs, Routes: sent, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
@@ -169,7 +173,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	counts.registry.MustRegister(streamReadings(streaming))
 	g.server = newServer(serverDeps{
 		Gate:   door,
-		Runner: work, Preview: work, Models: newModels(called), Routes: routes, Switches: switching, Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
+		Runner: work, Preview: work, Models: newModels(called), Routes: routes, Shadows: shadowing, Switches: switching, Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
 		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Quotas: g.quotas, Build: info, Log: log, Now: time.Now,
 		Limits:  httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout, Rate: edge.Rate(c.Limits.BodyRate)},
 		Promise: promise, Cut: &g.doors.counts,

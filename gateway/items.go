@@ -51,7 +51,7 @@ func (c *call) release() {
 // piece makes an item of a part of the body's bytes. The whole buffer stays as long as one piece is held.
 func (c *call) piece(name string, data []byte) {
 	c.body.Retain()
-	c.items = append(c.items, item{Item: pipeline.Item{Image: pipeline.NewBody(data, c.body.Release)}, name: name})
+	c.items = append(c.items, item{Item: pipeline.Item{Image: pipeline.NewBody(data, c.body.Release).Within(c.body.Holds())}, name: name})
 }
 
 func (c *call) full() error {

@@ -19,6 +19,7 @@ import (
 	"triton-gateway/gateway/payload"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/gateway/quota"
+	"triton-gateway/gateway/shadow"
 	"triton-gateway/internal/limit"
 	"triton-gateway/preprocess/isolate"
 )
@@ -58,6 +59,7 @@ func allReadings(t *testing.T) []readings {
 		tlsReadings(nil, time.Now), newDoors(&Limits{}).readings,
 		payloadReadings(func() payload.Figures { return payload.Figures{} }),
 		streamReadings(streamsAlone(t)), newSwitchCounts().readings, new(canaries).readings,
+		shadowReadings(func() []shadow.Stats { return []shadow.Stats{{Pair: shadow.Pair{Route: "r"}}} }),
 	}
 }
 

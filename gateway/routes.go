@@ -26,6 +26,7 @@ type serverDeps struct {
 	Streams  *streamSide   // nil: there are none
 	Routes   *routeSide    // nil: there are none
 	Switches *switches     // nil: no model can be switched
+	Shadows  *shadows      // nil: there are none
 	Bytes    byteBudget    // of all bodies in memory at the same time
 	Promise  *edge.Promise // what is lent of it to bodies that are to come; nil: any
 	Cut      *edge.Counts  // clients that were cut off; may be nil
@@ -76,6 +77,7 @@ type server struct {
 	streams  *streamSide // nil: there are none
 	routes   *routeSide  // nil: there are none
 	switches *switches   // nil: no model can be switched
+	shadows  *shadows    // nil: there are none
 	bodies   *bodyPool
 	places   edge.Places
 	fetcher  fetcher // nil: no pictures by URL
@@ -104,6 +106,7 @@ func newServer(d serverDeps) *server {
 		streams:  d.Streams,
 		routes:   d.Routes,
 		switches: d.Switches,
+		shadows:  d.Shadows,
 		bodies:   &bodyPool{limit: d.Limits.Body, budget: d.Bytes, rate: d.Limits.Rate, promise: d.Promise, cut: d.Cut},
 		fetcher:  d.Fetcher,
 		audit:    d.Audit,
@@ -181,6 +184,7 @@ func (s *server) publicRoutes() *gin.Engine {
 	s.registerRoutes(api)
 	s.registerRouteChanges(api)
 	s.registerSwitches(api)
+	s.registerShadows(api)
 	s.registerCanaries(api)
 	s.registerStats(api)
 	s.registerQuota(api)
@@ -209,6 +213,7 @@ func (s *server) adminRoutes() *gin.Engine {
 	s.registerAdmin(api)
 	s.registerRouteChanges(api)
 	s.registerSwitches(api)
+	s.registerShadows(api)
 	s.registerCanaries(api)
 	s.registerJobs(e)
 	s.mountKServe(e, true)

@@ -49,7 +49,7 @@ func (s *Server) runImages(ctx context.Context, t target, r *backend.Request) ([
 	answers, chance := make([]*pipeline.Answer, len(pictures)), rand.Uint64()|1 // where chance decides, the pictures of a request stay together
 	faults := make([]error, len(pictures))
 	one := func(i int) {
-		body := pipeline.NewBody(pictures[i], letGo(r.Memory))
+		body := pipeline.NewBody(pictures[i], letGo(r.Memory)).Within(sizeOf(r))
 		defer body.Release()
 		request := &pipeline.Request{Model: t.Name, Version: r.Version, Tenant: caller.TenantOf(ctx), ID: r.ID, Item: pipeline.Item{Image: body}, Options: options, Cache: mode, Rows: len(pictures), Chance: chance}
 		answers[i], faults[i] = s.runImage(ctx, request)

@@ -47,7 +47,7 @@ func (c *Composition) Ask(ctx context.Context, model, version string, of *image.
 		}
 		r.Item.part = &part{wholePicture: c.picture, Rectangle: *of}
 	}
-	j := &job{Request: r, unseen: true, uses: true}
+	j := &job{Request: r, unseen: true, uses: true, quiet: c.j.quiet}
 	defer j.leave()
 	if v := r.Item.part; v != nil {
 		j.header = preprocess.Header{Width: v.Dx(), Height: v.Dy(), Orientation: 1}

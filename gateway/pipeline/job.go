@@ -33,6 +33,7 @@ type job struct {
 	byDigest bool // only content is known, not the bytes
 	asking   bool // there is no item: it is asked what would answer one
 	unseen   bool // it is not counted as a request of its route
+	quiet    bool // nobody is told of it: it is a shadow's
 	header   preprocess.Header
 	model    *compiled
 

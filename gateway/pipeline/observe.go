@@ -72,7 +72,7 @@ var errPanicked = fault.New(fault.Internal, "internal", "the stage panicked")
 
 // stage runs one stage, and tells the observer and the job how long it took.
 func (p *Pipeline) stage(ctx context.Context, j *job, s *step) (err error) {
-	if p.Observer != nil {
+	if p.Observer != nil && !j.quiet {
 		ctx = p.Observer.Begin(ctx, s.stage)
 	}
 	j.parts = j.partRoom[:0]
@@ -89,7 +89,7 @@ func (p *Pipeline) ended(ctx context.Context, j *job, s Stage, took time.Duratio
 		j.tell(part.Stage, part.Took)
 	}
 	j.tell(s, took)
-	if p.Observer == nil {
+	if p.Observer == nil || j.quiet {
 		return
 	}
 	e := Ended{Stage: s, Took: took, Parts: j.parts, Err: err}

@@ -25,6 +25,7 @@ func (p *Pipeline) Pass(ctx context.Context, r *backend.Request) (*Passed, error
 	if err := p.run(ctx, j, p.passing); err != nil {
 		return nil, err
 	}
+	p.shadowed(ctx, j)
 	return &Passed{j.response, j.routed, j.timings}, nil
 }
 

@@ -35,6 +35,7 @@ type Parts struct {
 	Pixels   *limit.Bytes // of the pictures that graphs hold decoded; nil: any number
 
 	Observer Observer // nil: nobody watches
+	Shadows  Shadows  // nil: answers are compared with no others
 }
 
 // Pipeline runs requests. It is safe for concurrent use.
@@ -48,11 +49,13 @@ type Pipeline struct {
 	seeing   []step // of a preview
 	began    time.Time
 	compiled sync.Map // model name -> *compiled; replaced when the catalog's snapshot of the model changes
+
+	asides chan struct{} // one place: of who prepares a picture for a shadow
 }
 
 // New makes a pipeline.
 func New(parts Parts) *Pipeline {
-	p := &Pipeline{Parts: parts, began: time.Now()}
+	p := &Pipeline{Parts: parts, began: time.Now(), asides: make(chan struct{}, 1)}
 	outputs := p.cached(tensorLevel,
 		step{stage: Preprocess, run: p.preprocess, only: imageItem}, // the rest became tensors when it was checked
 		step{stage: Infer, run: p.asked(p.infer)},
@@ -84,6 +87,7 @@ func (p *Pipeline) Run(ctx context.Context, r *Request) (*Answer, error) {
 	if err := p.run(ctx, j, p.steps); err != nil {
 		return nil, err
 	}
+	p.shadowed(ctx, j)
 	return j.answer(), nil
 }
 

@@ -46,6 +46,7 @@ type Body struct {
 	Bytes []byte
 	refs  atomic.Int32
 	free  func()
+	whole int64 // of the buffer that Bytes are a piece of, in bytes; 0: they are all of it
 }
 
 // NewBody makes a Body with one holder. free is called once, when the last holder lets go; it may be nil.
@@ -54,6 +55,15 @@ func NewBody(data []byte, free func()) *Body {
 	b.refs.Store(1)
 	return b
 }
+
+// Within notes that Bytes are a piece of a buffer of so many bytes, all of which are kept as long as one piece is, and gives b back.
+func (b *Body) Within(bytes int64) *Body {
+	b.whole = bytes
+	return b
+}
+
+// Holds is how many bytes of memory are kept by holding b.
+func (b *Body) Holds() int64 { return max(b.whole, int64(len(b.Bytes))) }
 
 // Retain adds a holder.
 func (b *Body) Retain() { b.refs.Add(1) }

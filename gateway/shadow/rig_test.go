@@ -50,7 +50,7 @@ func bubble(t *testing.T, o Options, do func(*rig)) {
 // offer offers the value 100, to be compared with what ask gives, and fails the test if that takes time.
 func (r *rig) offer(ask func(ctx context.Context) (postprocess.Result, error), change ...func(*Offer)) bool {
 	r.t.Helper()
-	o := Offer{Pair: pair, Task: task.TabularRegression, Primary: *regressed(100), Ask: ask, Release: func() { r.released.Add(1) }}
+	o := Offer{Pair: pair, Task: task.TabularRegression, Primary: made(100), Ask: ask, Release: func() { r.released.Add(1) }}
 	for _, c := range change {
 		c(&o)
 	}
@@ -61,6 +61,10 @@ func (r *rig) offer(ask func(ctx context.Context) (postprocess.Result, error), c
 		r.t.Errorf("the offer took %v", d)
 	}
 	return taken
+}
+
+func made(v float64) func() (postprocess.Result, error) {
+	return func() (postprocess.Result, error) { return *regressed(v), nil }
 }
 
 func gives(v float64) func(context.Context) (postprocess.Result, error) {

@@ -37,6 +37,12 @@ func (r *Runner) run(w *run, e *Event) error {
 	defer context.AfterFunc(r.ended, cancel)()
 	answer, err := w.ask(ctx, &e.Took)
 	switch at := ctx.Err(); {
+	case at == nil && errors.Is(err, ErrNoRoom):
+		e.Outcome, e.Err = DroppedLoad, nil
+		return nil
+	case at == nil && fault.KindOf(err) == fault.Timeout: // a server that knows the deadline has looked at its own clock
+		e.Outcome, e.Err = TimedOut, err
+		return nil
 	case at == nil && err != nil:
 		e.Err = err
 		return nil
@@ -47,12 +53,17 @@ func (r *Runner) run(w *run, e *Event) error {
 		e.Outcome, e.Err = TimedOut, fault.Ended(at, "while a shadow ran")
 		return nil
 	}
+	primary, err := w.Primary()
+	if err != nil {
+		e.Err = err
+		return nil
+	}
 	tolerance := Tolerance(w.Task)
 	if w.Tolerance != nil {
 		tolerance = *w.Tolerance
 	}
-	c := Compare(w.Task, &w.Primary, &answer, tolerance)
-	r.keep(w, c, &answer)
+	c := Compare(w.Task, &primary, &answer, tolerance)
+	r.keep(w, c, &primary, &answer)
 	e.Outcome, e.Comparison, e.Err = Compared, c, nil
 	return nil
 }
@@ -82,13 +93,13 @@ func (r *Runner) finish(w *run, e Event) {
 }
 
 // keep puts a disagreement among the worst. Its item is made outside of the lock: it may take time.
-func (r *Runner) keep(w *run, c Comparison, answer *postprocess.Result) {
+func (r *Runner) keep(w *run, c Comparison, primary, shadow *postprocess.Result) {
 	if c.Alike || !r.among(w.Pair.Route, c.Distance) {
 		return
 	}
 	d := Disagreement{Pair: w.Pair, Time: time.Now(), Comparison: c}
 	if w.Item != nil {
-		d.Item, d.Bytes = w.Item(answer)
+		d.Item, d.Bytes = w.Item(primary, shadow)
 		d.Bytes = max(d.Bytes, 0)
 	}
 	r.insert(d)

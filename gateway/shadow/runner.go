@@ -2,6 +2,7 @@ package shadow
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -30,13 +31,15 @@ type Pair struct {
 type Offer struct {
 	Pair      Pair
 	Task      task.Name
-	Tolerance *float64           // greatest Distance that is alike; nil: the task's
-	Primary   postprocess.Result // is only read, by another goroutine and until Release
-	Bytes     int64              // that the offer holds until Release
-	// Ask fetches the shadow's answer, which must be good until Release. It is to end when ctx does: its place is taken, and Close waits, until it returns.
+	Tolerance *float64 // greatest Distance that is alike; nil: the task's
+	Bytes     int64    // that the offer holds until Release
+	// Primary makes the answer that is compared with, where the shadow has given one; it is called at most once.
+	Primary func() (postprocess.Result, error)
+	// Ask fetches the shadow's answer. It is to end when ctx does: its place is taken, and Close waits, until it returns. Where its error is ErrNoRoom, nobody was asked.
 	Ask func(ctx context.Context) (postprocess.Result, error)
 	// Item makes what is kept of a disagreement that is among the worst, and says how many bytes it holds. It is called before Release, at most once. May be nil.
-	Item func(shadow *postprocess.Result) (item any, bytes int64)
+	// The two answers are good until Release, as those who made them have to see to.
+	Item func(primary, shadow *postprocess.Result) (item any, bytes int64)
 	// Release is called exactly once, when nothing of the offer is used any more but its item: before Offer returns if the offer was dropped at once. May be nil.
 	Release func()
 }
@@ -51,9 +54,18 @@ const (
 	TimedOut      Outcome = "timed_out"      // the shadow did not answer within Timeout
 	DroppedFull   Outcome = "dropped_full"   // all places are taken, those to wait in too
 	DroppedBytes  Outcome = "dropped_bytes"  // the other offers hold too many bytes
-	DroppedLoad   Outcome = "dropped_load"   // Idle said no
+	DroppedLoad   Outcome = "dropped_load"   // Idle said no, or Ask found no room
+	DroppedLate   Outcome = "dropped_late"   // the pair's shadow was late several times in a row, and is left alone for a while
 	DroppedClosed Outcome = "dropped_closed" // the runner was closed
 )
+
+// Outcomes are all of them.
+func Outcomes() []Outcome {
+	return []Outcome{Compared, Failed, TimedOut, DroppedFull, DroppedBytes, DroppedLoad, DroppedLate, DroppedClosed}
+}
+
+// ErrNoRoom is what Ask gives where others need what it would take.
+var ErrNoRoom = errors.New("there is no room for a shadow now")
 
 // Event is an offer's end.
 type Event struct {
@@ -78,6 +90,7 @@ type Runner struct {
 	queue   []*run
 	pairs   map[Pair]*Stats
 	worst   map[string][]Disagreement // by route, the worst first
+	rests   map[Pair]*rest
 }
 
 // run is an offer that was taken.
@@ -95,7 +108,7 @@ func New(o Options) *Runner {
 	or(&o.Keep, 20)
 	or(&o.KeepBytes, 16<<20)
 	o.Parallel = max(o.Parallel, 1)
-	r := &Runner{options: o, gone: make(chan struct{}), pairs: map[Pair]*Stats{}, worst: map[string][]Disagreement{}}
+	r := &Runner{options: o, gone: make(chan struct{}), pairs: map[Pair]*Stats{}, rests: map[Pair]*rest{}, worst: map[string][]Disagreement{}}
 	r.ended, r.end = context.WithCancel(context.Background())
 	return r
 }
@@ -130,6 +143,8 @@ func (r *Runner) take(w *run) Outcome {
 		return DroppedFull
 	case w.Bytes > r.options.HeldBytes-r.held:
 		return DroppedBytes
+	case r.resting(w.Pair):
+		return DroppedLate
 	}
 	r.held += w.Bytes
 	if r.running < r.options.Parallel {

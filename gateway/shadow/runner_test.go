@@ -3,6 +3,7 @@ package shadow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"runtime"
@@ -102,7 +103,7 @@ func TestTheCallersValuesButNotItsEnd(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), valueKey{}, "v"), time.Second)
 		cancel()
 		r.offered++
-		r.Offer(ctx, Offer{Pair: pair, Release: func() { r.released.Add(1) }, Ask: func(ctx context.Context) (postprocess.Result, error) {
+		r.Offer(ctx, Offer{Pair: pair, Primary: made(0), Release: func() { r.released.Add(1) }, Ask: func(ctx context.Context) (postprocess.Result, error) {
 			deadline, ok := ctx.Deadline()
 			if ctx.Value(valueKey{}) != "v" || ctx.Err() != nil || !ok || time.Until(deadline) != time.Minute {
 				t.Errorf("value %v, %v, deadline in %v", ctx.Value(valueKey{}), ctx.Err(), time.Until(deadline))
@@ -130,12 +131,25 @@ func TestWhateverAnOfferDoes(t *testing.T) {
 		"goexit": {func(_ *rig, o *Offer) {
 			o.Ask = func(context.Context) (postprocess.Result, error) { runtime.Goexit(); panic("x") }
 		}, Failed, errLeft},
-		"item":       {func(_ *rig, o *Offer) { o.Item = func(*postprocess.Result) (any, int64) { panic("x") } }, Failed, nil},
+		"no room": {func(_ *rig, o *Offer) {
+			o.Ask = func(context.Context) (postprocess.Result, error) {
+				return *regressed(1), fmt.Errorf("busy: %w", ErrNoRoom)
+			}
+		}, DroppedLoad, nil},
+		"primary": {func(_ *rig, o *Offer) {
+			o.Primary = func() (postprocess.Result, error) { return *regressed(1), boom }
+		}, Failed, boom},
+		"item":       {func(_ *rig, o *Offer) { o.Item = func(_, _ *postprocess.Result) (any, int64) { panic("x") } }, Failed, nil},
 		"release":    {func(r *rig, o *Offer) { o.Release = func() { r.released.Add(1); panic("x") } }, Failed, nil},
 		"no release": {func(r *rig, o *Offer) { o.Release = nil; r.released.Add(1) }, Compared, nil},
 		"own deadline": {func(_ *rig, o *Offer) {
 			o.Ask = func(context.Context) (postprocess.Result, error) { return *regressed(1), context.DeadlineExceeded }
 		}, Failed, context.DeadlineExceeded},
+		"the server's deadline": {func(_ *rig, o *Offer) {
+			o.Ask = func(context.Context) (postprocess.Result, error) {
+				return *regressed(1), fault.New(fault.Timeout, "deadline_exceeded", "late")
+			}
+		}, TimedOut, nil},
 		"bad bytes": {func(_ *rig, o *Offer) { o.Bytes = -1 << 62 }, Compared, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +159,7 @@ func TestWhateverAnOfferDoes(t *testing.T) {
 						t.Fatal("not taken")
 					}
 					e := r.last()
-					if e.Outcome != c.want || (e.Err == nil) != (c.want == Compared) || c.is != nil && !errors.Is(e.Err, c.is) || r.released.Load() != int64(i+1) {
+					if e.Outcome != c.want || (e.Err == nil) != (c.want == Compared || c.want == DroppedLoad) || c.is != nil && !errors.Is(e.Err, c.is) || r.released.Load() != int64(i+1) {
 						t.Fatalf("%+v, %d released", e, r.released.Load())
 					}
 				}
@@ -158,12 +172,12 @@ func TestAPanicOfWhoObserves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{Observe: func(Event) { panic("x") }})
 		for range 3 {
-			r.Offer(t.Context(), Offer{Pair: pair, Ask: gives(1)})
+			r.Offer(t.Context(), Offer{Pair: pair, Primary: made(1), Ask: gives(1)})
 		}
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		r.Offer(t.Context(), Offer{Pair: pair, Ask: gives(1)}) // tells at once
+		r.Offer(t.Context(), Offer{Pair: pair, Primary: made(1), Ask: gives(1)}) // tells at once
 		if n := r.Stats()[0].Outcomes[DroppedClosed]; n < 1 {
 			t.Error(n)
 		}
@@ -226,8 +240,8 @@ func TestReleasedOnceInARace(t *testing.T) {
 		all.Go(func() {
 			for i := range each {
 				n := &released[c*each+i]
-				r.Offer(t.Context(), Offer{Pair: pair, Task: task.TabularRegression, Primary: *regressed(1), Bytes: rand.Int64N(400), Release: func() { n.Add(1) },
-					Item: func(*postprocess.Result) (any, int64) { return i, 8 },
+				r.Offer(t.Context(), Offer{Pair: pair, Task: task.TabularRegression, Primary: made(1), Bytes: rand.Int64N(400), Release: func() { n.Add(1) },
+					Item: func(_, _ *postprocess.Result) (any, int64) { return i, 8 },
 					Ask: func(ctx context.Context) (postprocess.Result, error) {
 						switch rand.IntN(8) {
 						case 0:

@@ -17,6 +17,8 @@ type Stats struct {
 	Distance float64          // the sum of those compared
 	Took     time.Duration    // the sum of those compared, by the shadow
 	Figures  map[string]Total // by the figure's name
+	Failure  error            // the last one of the shadow, its lateness included; nil where there was none
+	FailedAt time.Time        // when that was
 }
 
 // Total is a figure over all comparisons that have it.
@@ -28,12 +30,16 @@ type Total struct {
 func (r *Runner) count(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.heard(e)
 	s := r.pairs[e.Pair]
 	if s == nil {
 		s = &Stats{Pair: e.Pair, Outcomes: map[Outcome]uint64{}, Figures: map[string]Total{}}
 		r.pairs[e.Pair] = s
 	}
 	s.Outcomes[e.Outcome]++
+	if e.Err != nil {
+		s.Failure, s.FailedAt = e.Err, time.Now()
+	}
 	if e.Outcome != Compared {
 		return
 	}
@@ -69,5 +75,6 @@ func (r *Runner) Forget(route string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.worst, route)
+	maps.DeleteFunc(r.rests, func(p Pair, _ *rest) bool { return p.Route == route })
 	maps.DeleteFunc(r.pairs, func(p Pair, _ *Stats) bool { return p.Route == route })
 }

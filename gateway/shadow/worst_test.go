@@ -13,7 +13,7 @@ import (
 // makes gives an item of so many bytes, and counts how often that is asked for.
 func makes(name string, n int64, made *int) func(*Offer) {
 	return func(o *Offer) {
-		o.Item = func(shadow *postprocess.Result) (any, int64) {
+		o.Item = func(_, shadow *postprocess.Result) (any, int64) {
 			*made++
 			return name, n
 		}
@@ -95,15 +95,15 @@ func TestNothingIsKept(t *testing.T) {
 func TestTheItemIsMadeBeforeTheRelease(t *testing.T) {
 	bubble(t, Options{}, func(r *rig) {
 		r.offer(gives(1), func(o *Offer) {
-			o.Item = func(shadow *postprocess.Result) (any, int64) {
+			o.Item = func(primary, shadow *postprocess.Result) (any, int64) {
 				if r.released.Load() != 0 {
 					t.Error("released")
 				}
-				return *shadow.Value, 8
+				return *primary.Value + *shadow.Value, 8
 			}
 		})
 		synctest.Wait()
-		if got := r.Worst("r"); len(got) != 1 || got[0].Item != 1.0 {
+		if got := r.Worst("r"); len(got) != 1 || got[0].Item != 101.0 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -119,9 +119,9 @@ func TestSums(t *testing.T) {
 		r.offer(gives(99.5), func(o *Offer) { o.Tolerance = &zero })
 		synctest.Wait()
 		other := Pair{Route: "r", Primary: "a", Shadow: "a2"}
-		r.offer(gives(-math.MaxFloat64), func(o *Offer) { o.Pair, o.Primary = other, *regressed(math.MaxFloat64) })
+		r.offer(gives(-math.MaxFloat64), func(o *Offer) { o.Pair, o.Primary = other, made(math.MaxFloat64) })
 		synctest.Wait()
-		r.offer(gives(-math.MaxFloat64), func(o *Offer) { o.Pair, o.Primary = other, *regressed(math.MaxFloat64) })
+		r.offer(gives(-math.MaxFloat64), func(o *Offer) { o.Pair, o.Primary = other, made(math.MaxFloat64) })
 		synctest.Wait()
 		s := r.Stats()
 		if len(s) != 2 || s[0].Pair != other || s[1].Pair != pair {

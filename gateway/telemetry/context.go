@@ -32,6 +32,11 @@ func Outgoing(ctx context.Context) map[string]string {
 	return out
 }
 
+// Following gives a context that is under ctx's trace, and has nothing else of ctx: neither its values nor its end.
+func Following(ctx context.Context) context.Context {
+	return trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(ctx))
+}
+
 // Sampled gives the id of ctx's trace, 32 hex digits, if it is recorded; "" otherwise.
 func Sampled(ctx context.Context) string {
 	if c := trace.SpanContextFromContext(ctx); c.IsSampled() {
