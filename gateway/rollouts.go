@@ -64,7 +64,7 @@ func (g *Gateway) openSwitches(ctx context.Context, inner backend.Backend, count
 	}
 	s.store = switchStore{records, time.Now}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
-	calls := &switchCalls{catalog: g.catalog, shared: s.kept != keptInMemory, grace: g.config.Limits.Timeout, flipped: s.flipped}
+	calls := &switchCalls{catalog: g.catalog, shared: s.kept == keptInRedis, grace: g.config.Limits.Timeout, flipped: s.flipped}
 	deps := rollout.Deps{Flipper: s, Calls: calls, Changed: s.changed}
 	if client, ok := inner.(*triton.Client); ok {
 		s.client, deps.Pool = client, tritonPool{client}

@@ -100,6 +100,7 @@ func (s *switches) claim(ctx context.Context, model, by string) (switchRecord, e
 		if r.Owner != s.self && r.alive(now) && (r.State.Phase == rollout.Loading || r.State.Phase == rollout.Flipping) {
 			return fault.New(fault.Conflict, "conflict", "another gateway is switching model %q; GET /v1/models/%s/switch says how far that is", model, model)
 		}
+		r.taken = r.Owner != s.self && r.alive(now)
 		if r.Pin == "" {
 			v, err := m.Resolve("")
 			if err != nil {
@@ -132,7 +133,9 @@ func (s *switches) takeOver(ctx context.Context, r switchRecord) error {
 		return nil
 	}
 	s.rollouts.Forget(r.State.Model)
-	sleep(ctx, followWithin) // until the gateway that worked on it has seen that it does not any more
+	if r.taken {
+		sleep(ctx, followWithin) // until the gateway that worked on it has seen that it does not any more
+	}
 	_, err := s.rollouts.Resume(ctx, r.State, s.configOf(r.State.Model), wayOf(&r))
 	return err
 }

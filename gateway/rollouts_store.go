@@ -32,6 +32,8 @@ type switchRecord struct {
 	Beat    time.Time     `json:"beat,omitzero"`   // its last sign of life
 	By      string        `json:"by,omitempty"`    // who asked last
 	At      time.Time     `json:"at,omitzero"`
+
+	taken bool // it was just taken from another gateway that lives
 }
 
 // open reports whether there is still something to do.

@@ -3,7 +3,9 @@ package tritontest
 import (
 	"context"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -141,4 +143,29 @@ func chosenVersions(r *tritonpb.RepositoryModelLoadRequest) map[string]bool {
 		chosen[strconv.FormatInt(v, 10)] = true
 	}
 	return chosen
+}
+
+// SetVersions makes just these versions of a model READY, as if the server had come up so.
+func (s *Server) SetVersions(name string, versions ...string) {
+	s.each(name, func(m *model) {
+		switch ready := slices.Contains(versions, m.version); {
+		case !ready:
+			m.state, m.reason = "UNAVAILABLE", "unloaded"
+		case m.state != "READY":
+			m.state, m.reason = "READY", ""
+			m.load()
+		}
+	})
+}
+
+// Ready lists the versions of a model that are READY, sorted, with + between them.
+func (s *Server) Ready(name string) string {
+	var list []string
+	s.each(name, func(m *model) {
+		if m.state == "READY" {
+			list = append(list, m.version)
+		}
+	})
+	slices.Sort(list)
+	return strings.Join(list, "+")
 }

@@ -94,13 +94,14 @@ func judge(r *record, o *observation, self string) (verdict, string) {
 }
 
 // surely reports whether a renewal is not one in doubt: the version was certainly loaded.
-func surely(r *record, o *observation) bool {
+func surely(r *record, o *observation, self string) bool {
 	for i := range o.counters {
 		if o.counters[i] < r.Seen[i] {
 			return true
 		}
 	}
-	return r.Gone || o.reconfigured || r.Load != "" && o.load != "" && r.Load != o.load
+	least, _ := r.sum(self)
+	return o.counters[successCount]-r.Base < least+o.own.Least || r.Gone || o.reconfigured || r.Load != "" && o.load != "" && r.Load != o.load
 }
 
 func (r *record) has(id string) bool {

@@ -157,7 +157,7 @@ func (e *epochs) settle(w *watcher, b *book, key modelVersion, v *version, o *ob
 		if found {
 			e.log.Info("a model counts as loaded anew", "model", key.model, "version", key.version, "because", why)
 		}
-		if found && surely(&r, o) || !found && w.turn > 0 {
+		if found && surely(&r, o, e.self) || !found && w.turn > 0 {
 			v.loads++
 		}
 		r = r.fresh(o, now)
