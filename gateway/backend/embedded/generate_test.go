@@ -152,16 +152,31 @@ func TestTheEndOfALoopIsToldWhereItIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestLoopsThatDoNotFitTheirModelAreNotLoaded(t *testing.T) {
-	root := filepath.Join(parts.Root(t), "model_repository")
-	file := func(name string) []byte {
-		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data
+// demoFile is a file of the demo repository.
+func demoFile(tb testing.TB, name string) []byte {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join(parts.Root(tb), "model_repository", filepath.FromSlash(name)))
+	if err != nil {
+		tb.Fatal(err)
 	}
-	config, step := string(file("stories/config.pbtxt")), file("stories/1/model.onnx")
+	return data
+}
+
+func TestNoTextIsLongerThanItsLoopAllows(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "stories/1/model.onnx", demoFile(t, "stories/1/model.onnx"))
+	put(t, dir, "stories/config.pbtxt", []byte(strings.Replace(string(demoFile(t, "stories/config.pbtxt")), `"max_tokens": 64, "most_tokens": 256`, `"max_tokens": 3, "most_tokens": 7`, 1)))
+	e := start(t, dir)
+	many, few := int32(math.MaxInt32), int32(math.MinInt32)
+	for want, a := range map[int]*asked{3: {}, 7: {MaxTokens: &many}, 1: {MaxTokens: &few}} {
+		if got := said(t, e, a.request()); len(got) != want {
+			t.Errorf("%d tokens, want %d: %q", len(got), want, got)
+		}
+	}
+}
+
+func TestLoopsThatDoNotFitTheirModelAreNotLoaded(t *testing.T) {
+	config, step := string(demoFile(t, "stories/config.pbtxt")), demoFile(t, "stories/1/model.onnx")
 	for _, c := range []struct {
 		old, new, want string
 		model          []byte
@@ -173,7 +188,7 @@ func TestLoopsThatDoNotFitTheirModelAreNotLoaded(t *testing.T) {
 		{`max_batch_size: 0`, `max_batch_size: 4`, "max_batch_size", step},
 		{`"prompt": 256`, `"prompt": 0`, "prompt is 0", step},
 		{`token_loop`, `another`, "decoupled models are not run", step},
-		{`1`, `1`, "input state", file("iris/1/model.onnx")},
+		{`1`, `1`, "input state", demoFile(t, "iris/1/model.onnx")},
 	} {
 		dir := t.TempDir()
 		put(t, dir, "stories/1/model.onnx", c.model)
