@@ -16,9 +16,10 @@ type inferCmd struct {
 	File  string `arg:"" help:"A JPEG, PNG or WebP picture, or a JSON file with row, rows, image or images; - for standard input."`
 	Model string `short:"m" required:"" help:"The model's name."`
 	inferOptions
-	Upload bool   `help:"Send the picture at once. Without it, the gateway is asked for the answer by the picture's SHA-256 first, and gets the picture if it does not know it."`
-	Key    string `placeholder:"KEY" help:"Who asks, where the gateway wants to know; none: TRITON_GATEWAY_KEY of the environment, where others do not see it."`
-	URL    string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
+	Priority string `enum:",realtime,interactive,batch" default:"" placeholder:"CLASS" help:"How urgent it is, where it has to wait: realtime, interactive or batch; none: interactive."`
+	Upload   bool   `help:"Send the picture at once. Without it, the gateway is asked for the answer by the picture's SHA-256 first, and gets the picture if it does not know it."`
+	Key      string `placeholder:"KEY" help:"Who asks, where the gateway wants to know; none: TRITON_GATEWAY_KEY of the environment, where others do not see it."`
+	URL      string `placeholder:"URL" help:"A running gateway; none: the one on localhost:8080, or one inside this command."`
 	tlsFlags
 }
 
@@ -33,6 +34,7 @@ func (c *inferCmd) Run(ctx context.Context, e *Env) error {
 		return err
 	}
 	defer gw.close()
+	gw.priority = c.Priority
 	answer, err := c.ask(ctx, gw, data)
 	if err != nil {
 		return err

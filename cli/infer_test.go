@@ -57,6 +57,31 @@ func TestOptionsReachTheServer(t *testing.T) {
 	}
 }
 
+func TestThePriorityReachesTheServer(t *testing.T) {
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Get("X-Priority"))
+		_, _ = io.WriteString(w, `{"model":"m"}`)
+	}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "input")
+	if err := os.WriteFile(file, []byte("\x89PNG"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for priority, want := range map[string]int{"": 0, "realtime": 0, "batch": 0, "urgent": 1} {
+		got = nil
+		var b bytes.Buffer
+		args := []string{"infer", file, "-m", "m", "--url", server.URL, "--upload"}
+		if priority != "" {
+			args = append(args, "--priority", priority)
+		}
+		code := run(t.Context(), &Env{Args: args, Out: &b, Err: &b})
+		if (code != 0) != (want != 0) || code == 0 && (len(got) != 1 || got[0] != priority) || code != 0 && (len(got) != 0 || !strings.Contains(b.String(), "realtime")) {
+			t.Errorf("%q: exit code %d, sent %q, %s", priority, code, got, b.String())
+		}
+	}
+}
+
 func TestKindsOfFiles(t *testing.T) {
 	got, out, code := ask(t, ` {"row":[1]}`)
 	if code != 0 || len(got) != 1 || got[0].kind != "application/json" || !strings.Contains(out, `"model": "m"`) {

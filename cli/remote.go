@@ -20,10 +20,11 @@ const defaultURL = "http://localhost:8080"
 
 // remote talks to a gateway: the one at a URL or, where none is named and none runs here, one started inside this process.
 type remote struct {
-	url    string
-	key    string // sent with each request; "": none
-	client *http.Client
-	close  func()
+	url      string
+	key      string // sent with each request; "": none
+	client   *http.Client
+	close    func()
+	priority string // X-Priority of each request; "": none
 }
 
 // address is a gateway's address as it was typed, to put paths behind: host:port is taken for http://host:port.
@@ -42,10 +43,10 @@ func reach(ctx context.Context, e *Env, f configFlags, url, key string, secure t
 		return nil, err
 	}
 	if url != "" {
-		return &remote{address(url), key, client, func() {}}, nil
+		return &remote{address(url), key, client, func() {}, ""}, nil
 	}
 	if f.Config == "" && f.ModelRepository == "" && len(f.Triton) == 0 && listening("localhost:8080") {
-		return &remote{defaultURL, key, client, func() {}}, nil
+		return &remote{defaultURL, key, client, func() {}, ""}, nil
 	}
 	c, err := f.load(e, func(c *gateway.Config) {
 		c.Listen = gateway.Listen{HTTP: "127.0.0.1:0"}
@@ -67,7 +68,7 @@ func reach(ctx context.Context, e *Env, f configFlags, url, key string, secure t
 		cancel()
 		<-done
 		g.Close()
-	}}, nil
+	}, ""}, nil
 }
 
 func listening(address string) bool {
@@ -90,6 +91,9 @@ func (r *remote) call(ctx context.Context, method, path, contentType string, bod
 	}
 	if r.key != "" {
 		req.Header.Set(headerKey, r.key)
+	}
+	if r.priority != "" {
+		req.Header.Set("X-Priority", r.priority)
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {

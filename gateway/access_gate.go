@@ -53,7 +53,11 @@ func (s *server) guard(admin bool) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		st := stateOf(c)
 		st.inside = admin
-		if err := s.enter(c.Request, st, needOf(c.Request.Method, c.FullPath()), admin); err != nil {
+		err := s.enter(c.Request, st, needOf(c.Request.Method, c.FullPath()), admin)
+		if err == nil {
+			err = s.classify(c)
+		}
+		if err != nil {
 			s.fail(c, err)
 			c.Abort()
 		}

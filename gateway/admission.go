@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+
 	"triton-gateway/gateway/kserve"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/limit"
@@ -19,4 +21,4 @@ var (
 )
 
 // Decodable is nil if a picture that came now would be decoded or wait for it; otherwise the error that it would get.
-func (r requests) Decodable() error { return r.decoders.Full() }
+func (r requests) Decodable(ctx context.Context) error { return r.decoders.Full(ctx) }

@@ -24,14 +24,14 @@ func TestTakeBytesWaitsAMomentOnly(t *testing.T) {
 func TestDecodableIsTheDecodersLine(t *testing.T) {
 	cpu := limit.New(1, 0).Named("limits.workers")
 	r := requests{decoders: cpu}
-	if err := r.Decodable(); err != nil {
+	if err := r.Decodable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	release, _, err := cpu.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Decodable(); fault.KindOf(err) != fault.Busy {
+	if err := r.Decodable(t.Context()); fault.KindOf(err) != fault.Busy {
 		t.Errorf("with all decoders at work: %v", err)
 	}
 	release()

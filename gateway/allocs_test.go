@@ -41,7 +41,7 @@ func (h hitRunner) Admit(context.Context, string, string, int64) (func(), error)
 	return func() {}, nil
 }
 
-func (h hitRunner) Decodable() error { return nil }
+func (h hitRunner) Decodable(context.Context) error { return nil }
 
 func hitRig(t testing.TB) *rig {
 	r := newRig(t)

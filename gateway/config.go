@@ -33,6 +33,8 @@ type Config struct {
 	Telemetry       Telemetry `yaml:"telemetry" json:"telemetry,omitempty" envPrefix:"TELEMETRY__" jsonschema_description:"Traces. Metrics and logs are in docs/telemetry.md too and need no settings here."`
 	Log             Log       `yaml:"log" json:"log,omitempty" envPrefix:"LOG__" jsonschema_description:"The log on standard error."`
 
+	Priorities Priorities `yaml:"priorities" json:"priorities,omitempty" envPrefix:"PRIORITIES__" jsonschema_description:"How realtime, interactive and batch requests share what they wait for; docs/guide/priorities.md."`
+
 	// Roles are what this process does. They are a flag of serve, not a key.
 	Roles Roles `yaml:"-" json:"-"`
 	// Insecure allows a public listen address while no authentication is configured. It is a flag of serve, not a key.
@@ -124,6 +126,8 @@ func DefaultConfig() Config {
 		Telemetry: Telemetry{Sample: 0.1},
 		Roles:     Roles{API: true, Jobs: true},
 		Log:       Log{Level: "info"},
+
+		Priorities: defaultPriorities(),
 	}
 }
 

@@ -44,7 +44,7 @@ func (g *Gateway) batched(inner batch.Inner, models *catalog.Catalog, counts *me
 			}
 			return c.batchRule(m, version)
 		},
-		Observe: counts.batches.observe, Off: counts.batches.turnedOff, Log: g.log,
+		Observe: counts.batches.observe, Off: counts.batches.turnedOff, Log: g.log, Priorities: c.under(&g.lines.batch),
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Validate checks what a decoder cannot, and gives all faults at once.
 func (c *Config) Validate() error {
-	return errors.Join(slices.Concat(c.Listen.check(c.Insecure || c.Auth.On()), c.Auth.check(), c.Listen.checkTLS(), c.CORS.check(), c.checkTriton(), c.checkNumbers(), c.Batching.check(), c.Rollout.check(), c.Decoder.check(), c.Jobs.check(), c.checkRoles(), c.Streams.check(), c.Fetch.check(c.Limits.Bodies), c.Payloads.check(), c.Quotas.check(), c.Routes.check(), c.Graphs.check(c.Routes), c.Shadows.check(), c.Telemetry.check(), c.Log.check())...)
+	return errors.Join(slices.Concat(c.Listen.check(c.Insecure || c.Auth.On()), c.Auth.check(), c.Listen.checkTLS(), c.CORS.check(), c.checkTriton(), c.checkNumbers(), c.Batching.check(), c.Priorities.check(), c.Rollout.check(), c.Decoder.check(), c.Jobs.check(), c.checkRoles(), c.Streams.check(), c.Fetch.check(c.Limits.Bodies), c.Payloads.check(), c.Quotas.check(), c.Routes.check(), c.Graphs.check(c.Routes), c.Shadows.check(), c.Telemetry.check(), c.Log.check())...)
 }
 
 func bad(format string, args ...any) error { return fmt.Errorf("config: "+format, args...) }

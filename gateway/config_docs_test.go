@@ -185,7 +185,7 @@ func TestConfigDocsNameTheSettings(t *testing.T) {
 // flatten collects the paths of all leaves; maps of headers are two of them.
 func flatten(m map[string]any, path string, into map[string]bool) {
 	for name, value := range m {
-		if inner, ok := value.(map[string]any); ok && !strings.HasSuffix(name, "headers") && path+name != "quotas.tiers" && path+name != "graphs" && path+name != "routes" {
+		if inner, ok := value.(map[string]any); ok && !strings.HasSuffix(name, "headers") && name != "tiers" && path+name != "graphs" && path+name != "routes" {
 			flatten(inner, path+name+".", into)
 			continue
 		}

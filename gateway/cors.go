@@ -18,7 +18,7 @@ type browserRules struct {
 
 // exposed are the headers of answers that pages may read besides those that every page may: https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name.
 var exposed = []string{"Allow", "Cache-Status", "Content-Disposition", "Content-Encoding", "ETag", "Idempotency-Replayed", "Inference-Header-Content-Length", "Link", "Location",
-	"Preference-Applied", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "WWW-Authenticate", "X-Cache", "X-Model-Version", "X-Request-Id", "X-Route"}
+	"Preference-Applied", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "WWW-Authenticate", "X-Cache", "X-Model-Version", "X-Priority-Effective", "X-Request-Id", "X-Route"}
 
 // The values that do not change; http.Header wants a slice each.
 var (

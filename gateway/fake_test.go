@@ -57,7 +57,7 @@ func (f *fakeRunner) Admit(ctx context.Context, model, _ string, body int64) (fu
 	return func() { f.admitted.Add(-1) }, nil
 }
 
-func (f *fakeRunner) Decodable() error { return f.full }
+func (f *fakeRunner) Decodable(context.Context) error { return f.full }
 
 // fakeProtocol answers every path with itself.
 type fakeProtocol struct{}

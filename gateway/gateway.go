@@ -42,6 +42,7 @@ type Gateway struct {
 	quotas  *quotas
 	force   workforce
 	doors   *doors
+	lines   lines // of requests that wait
 	kserve  *kserve.Server
 	public  listener
 	admin   listener     // without a net.Listener where there is none
@@ -119,8 +120,8 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	if err != nil {
 		return nil, err
 	}
-	cpu := limit.New(c.Limits.workers(), c.Limits.Queue).Named("limits.workers")
-	bodies := limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies")
+	cpu := limit.New(c.Limits.workers(), c.Limits.Queue).Named("limits.workers").Under(c.under(&g.lines.workers))
+	bodies := limit.NewBytes(int64(c.Limits.Bodies)).Named("limits.bodies").Under(c.under(&g.lines.bodies))
 	var work requests
 	shadowing := g.openShadows(routes.book, counts, func() bool { return work.idle(&c.Limits) })
 	shadowing.also, shadowing.told = routes.canaries.also, routes.canaries.told
@@ -135,13 +136,13 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 		}),
 		Admission: &pipeline.Admission{
 			Models: g.graphs, Routes: sent, Backend: g.backend, Items: c.Limits.ModelItems, Bytes: int64(c.Limits.ModelBytes),
-			Unknown: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Parallel: runtime.GOMAXPROCS(0),
+			Unknown: int64(c.Limits.Body), Timeout: c.Limits.Timeout, Parallel: runtime.GOMAXPROCS(0), Meter: &g.lines.calls,
 		},
 		decoders: cpu,
 	}
 	routes.explain = work.Explain
 	info := buildInfo{Version: build.Version, Commit: build.Commit, Backend: c.backendName()}
-	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads), readings(g.doors.readings))
+	counts.registry.MustRegister(collector{g.cache, cpu, bodies}, loadReadings(work.Loads), readings(g.doors.readings), readings(g.lines.readings))
 	promise := edge.NewPromise(int64(c.Limits.Bodies) / 2)
 	door, err := g.openAuth(ctx, counts)
 	if err != nil {
@@ -149,6 +150,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	g.kserve = kserve.New(kserve.Deps{
 		Gate:   door.forKServe(),
+		Class:  c.Priorities.ceilings().classed,
 		Runner: work, Models: called, Backend: g.backend, Full: work.Full, Codes: kserveCodes, Observe: counts.call,
 		Trace:   counts.trace,
 		Audit:   noted,
@@ -174,7 +176,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	g.server = newServer(serverDeps{
 		Gate:   door,
 		Runner: work, Preview: work, Models: newModels(called), Routes: routes, Shadows: shadowing, Switches: switching, Admin: admin{g.cache, g.catalog}, KServe: g.kserve, Browsers: browserRules{c.CORS.open(), c.Listen.HSTS}, Jobs: newJobSide(service, refused, &c, work.Check), Streams: streaming,
-		Bytes: bodies, Fetcher: pictures, Audit: noted, Metrics: counts, Quotas: g.quotas, Build: info, Log: log, Now: time.Now,
+		Bytes: bodies, Tiers: c.Priorities.ceilings(), Fetcher: pictures, Audit: noted, Metrics: counts, Quotas: g.quotas, Build: info, Log: log, Now: time.Now,
 		Limits:  httpLimits{Body: int64(c.Limits.Body), Items: c.Limits.Items, Timeout: c.Limits.Timeout, Rate: edge.Rate(c.Limits.BodyRate)},
 		Promise: promise, Cut: &g.doors.counts,
 	})
@@ -203,12 +205,13 @@ func (c *Config) backendName() string {
 func (g *Gateway) openBackend(counts *metrics) (batch.Inner, error) {
 	c := &g.config
 	if len(c.Triton.Endpoints) == 0 {
-		return embedded.New(embedded.Config{Repository: c.ModelRepository, Library: c.Embedded.Library, Threads: c.Embedded.Threads, Log: g.log})
+		return embedded.New(embedded.Config{Repository: c.ModelRepository, Library: c.Embedded.Library, Threads: c.Embedded.Threads, Log: g.log, Priorities: c.under(&g.lines.model)})
 	}
 	settings, err := c.Triton.client()
 	if err != nil {
 		return nil, err
 	}
+	settings.Priorities = c.under(&g.lines.model)
 	return triton.New(settings, triton.Deps{Epochs: g.cache.Records(), Log: g.log, Outgoing: telemetry.Outgoing, Attempt: counts.attempt})
 }
 

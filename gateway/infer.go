@@ -19,7 +19,7 @@ type runner interface {
 	// Admit asks, before the body is read, whether a call may come in. body is its announced size, -1 where that is not known.
 	Admit(ctx context.Context, model, version string, body int64) (release func(), err error)
 	// Decodable is nil if a picture would be decoded now, or wait for it.
-	Decodable() error
+	Decodable(ctx context.Context) error
 	// Run answers one item.
 	Run(ctx context.Context, r *pipeline.Request) (*pipeline.Answer, error)
 	// Cached gives the stored answer for the picture with this SHA-256, or NotFound result_not_cached.

@@ -18,7 +18,7 @@ func describeJobs(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSchem
 	submit.OperationID, submit.Tags, submit.Summary = "submit-job", []string{"jobs"}, "Hand in a job"
 	submit.Description = "Any body that infer takes, or a zip of pictures. The answer comes when the job is stored: from then on it is not lost. " +
 		"The same Idempotency-Key with the same request gives the same job again, with another one it is 409."
-	submit.Parameters = append(append(jobParameters(), optionParams()...), timeoutParam(),
+	submit.Parameters = append(append(jobParameters(), optionParams()...), timeoutParam(), priorityParam(),
 		&huma.Param{Name: "Idempotency-Key", In: "header", Description: "Names this submission, so that it can be sent again: up to 255 printable characters", Schema: &huma.Schema{Type: "string", MinLength: ptr(1), MaxLength: ptr(255)}})
 	submit.RequestBody.Content["application/zip"] = octets()
 	one := schema(JobView{})
@@ -97,7 +97,7 @@ func jobParameters() []*huma.Param {
 	return []*huma.Param{
 		model,
 		queryParam("version", "A version of the model; left out, the model's own policy decides when the job runs", word(), "1"),
-		queryParam("priority", "Class of the job: the more urgent ones go first, and none starves. Left out: interactive", prioritySchema(), "batch"),
+		queryParam("priority", "Class of the job: the more urgent ones go first, and none starves. Left out: that of X-Priority", prioritySchema(), "batch"),
 		queryParam("delay", "Not before this time is over: such as 30s, or seconds; at most 30 days", word(), "30s"),
 		queryParam("run_at", "Instead of delay: not before this moment", &huma.Schema{Type: "string", Format: "date-time"}, nil),
 		queryParam("result_ttl", "How long the job is kept when it has ended, 1s to 30 days. Left out: jobs.result_ttl", word(), "1h"),

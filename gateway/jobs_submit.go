@@ -142,6 +142,7 @@ func (s *server) handIn(c *gin.Context, p *jobParams) (j *jobs.Job, created bool
 	}
 	p.Tenant = caller.TenantOf(r.Context())
 	if isArchive(r.Header.Get("Content-Type")) {
+		p.Priority = s.jobClass(r, p.Priority)
 		call.opts.fromHeader(r.Header)
 		return s.handInArchive(c.Writer, r, service, call, p)
 	}
@@ -149,6 +150,7 @@ func (s *server) handIn(c *gin.Context, p *jobParams) (j *jobs.Job, created bool
 		return nil, false, err
 	}
 	defer call.release()
+	p.Priority = s.jobClass(r, p.Priority) // now that all of the parameters are read
 	if err := s.fits(call, p); err != nil {
 		return nil, false, err
 	}

@@ -58,7 +58,7 @@ func allReadings(t *testing.T) []readings {
 		quotaReadings(func() quota.Stats { return quota.Stats{Shared: &quota.SharedStats{}} }),
 		tlsReadings(nil, time.Now), newDoors(&Limits{}).readings,
 		payloadReadings(func() payload.Figures { return payload.Figures{} }),
-		streamReadings(streamsAlone(t)), newSwitchCounts().readings, new(canaries).readings,
+		streamReadings(streamsAlone(t)), new(lines).readings, newSwitchCounts().readings, new(canaries).readings,
 		shadowReadings(func() []shadow.Stats { return []shadow.Stats{{Pair: shadow.Pair{Route: "r"}}} }),
 	}
 }

@@ -145,7 +145,7 @@ func inferByPost(path string, schema func(any) *huma.Schema) *huma.Operation {
 	}
 	op := &huma.Operation{
 		OperationID: "infer", Method: http.MethodPost, Path: path, Tags: []string{"infer"},
-		Summary: "Ask a model", Parameters: append(append(target(path), optionParams()...), timeoutParam()),
+		Summary: "Ask a model", Parameters: append(append(target(path), optionParams()...), timeoutParam(), priorityParam()),
 		Description: "One picture as the whole body or as a form, several pictures as a form, pictures or rows as JSON, tensors as KServe v2 JSON. " +
 			"Options are taken from the query, from fields of the form, and from members of the JSON body; the same option with two values is an error. " +
 			"Several items are answered in order, each with its result or its error.",
@@ -174,7 +174,7 @@ func inferByGet(path string, schema func(any) *huma.Schema) *huma.Operation {
 		OperationID: "infer-row", Method: http.MethodGet, Path: path, Tags: []string{"infer"},
 		Summary:     "Ask a model that takes rows",
 		Description: "One row in the query, a parameter for each column. Browsers and CDNs may keep the answer.",
-		Parameters: append(append(target(path), optionParams()...), timeoutParam(), &huma.Param{Name: "columns", In: "query", Style: "form", Explode: ptr(true),
+		Parameters: append(append(target(path), optionParams()...), timeoutParam(), priorityParam(), &huma.Param{Name: "columns", In: "query", Style: "form", Explode: ptr(true),
 			Description: "The columns of the model, each a parameter of its own name",
 			Schema:      &huma.Schema{Type: "object", AdditionalProperties: &huma.Schema{Type: "string"}},
 			Example:     map[string]any{"sepal_length": "5.1", "sepal_width": "3.5", "petal_length": "1.4", "petal_width": "0.2"}}),
@@ -192,6 +192,13 @@ func timeoutParam() *huma.Param {
 	return &huma.Param{Name: headerRequestTimeout, In: "header", Example: "1.5",
 		Description: "How long the caller waits: seconds, or a time such as 300ms. limits.timeout is the most",
 		Schema:      &huma.Schema{Type: "string"}}
+}
+
+// priorityParam is the class that the caller asks for.
+func priorityParam() *huma.Param {
+	return &huma.Param{Name: headerPriority, In: "header", Example: "realtime",
+		Description: "How urgent the request is, where it has to wait. Left out: interactive. The header X-Priority-Effective of the answer says what it was, which is less where priorities.tiers allows no more",
+		Schema:      prioritySchema()}
 }
 
 // add puts an operation into the document, with a problem document for each status and the headers that all answers have.

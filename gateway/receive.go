@@ -23,7 +23,7 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request, model, version 
 // admit asks for a place for so many bytes of body. What is larger than any body may be is refused by who would read it.
 func (s *server) admit(r *http.Request, model, version string, bytes int64) (release func(), err error) {
 	if m, err := s.models.Lookup(model); err == nil && m.Spec != nil && m.Spec.Preprocess != nil {
-		if err := s.runner.Decodable(); err != nil {
+		if err := s.runner.Decodable(r.Context()); err != nil {
 			return nil, err
 		}
 	}

@@ -35,6 +35,7 @@ type serverDeps struct {
 	Metrics  *metrics
 	Quotas   *quotas
 	Gate     *gate // nil: nobody is asked who they are
+	Tiers    ceilings
 	Limits   httpLimits
 	Build    buildInfo
 	Log      *slog.Logger
@@ -86,6 +87,7 @@ type server struct {
 	quotas   *quotas
 	gate     *gate // nil: nobody is asked who they are
 	stats    *stats
+	tiers    ceilings
 	limits   httpLimits
 	rules    browserRules
 	build    buildInfo
@@ -114,6 +116,7 @@ func newServer(d serverDeps) *server {
 		quotas:   d.Quotas,
 		gate:     d.Gate,
 		stats:    newStats(d.Now()),
+		tiers:    d.Tiers,
 		limits:   d.Limits,
 		rules:    d.Browsers,
 		build:    d.Build,

@@ -227,7 +227,7 @@ func (f *framer) answer(ctx context.Context, n *frame) (*pipeline.Answer, error)
 			ctx = p
 		}
 	}
-	if err := f.runner.Decodable(); err != nil {
+	if err := f.runner.Decodable(ctx); err != nil {
 		return nil, err
 	}
 	release, err := f.runner.Admit(ctx, f.model, f.version, int64(len(n.body.Bytes)))

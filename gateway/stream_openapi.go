@@ -31,7 +31,7 @@ func describeStreams(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSc
 			OperationID: "stream", Method: http.MethodPost, Path: path, Tags: []string{"streams"}, Summary: "A model's responses, as it gives them",
 			Description: "Server-sent events: `stream` with the stream's id, a `response` for each that the model gives, and at the end `done`, or `error` with a problem document. A model that gives one answer has one response. " +
 				"With aggregate=true, all responses come in one document.",
-			Parameters: append(target(path), timeoutParam(), queryParam("aggregate", "All responses in one document", &huma.Schema{Type: "boolean"}, true)),
+			Parameters: append(target(path), timeoutParam(), priorityParam(), queryParam("aggregate", "All responses in one document", &huma.Schema{Type: "boolean"}, true)),
 			RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeJSON: {Schema: schema(streamRequest{}), Example: map[string]any{
 				"inputs": []any{map[string]any{"name": "IN", "datatype": "INT32", "shape": []int{1}, "data": []int{3}}}}}}},
 			Responses: map[string]*huma.Response{"200": events("Events, until the model has ended; or the document of aggregate=true")},

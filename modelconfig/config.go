@@ -20,7 +20,10 @@ type Config struct {
 	ResponseCache bool
 	Ensemble      bool
 	// Batcher is the batcher that Triton runs the model behind, by its field: dynamic_batching, sequence_batching or ensemble_scheduling; "" for none.
-	Batcher  string
+	Batcher string
+	// PriorityLevels are those of dynamic_batching, 1 being the most urgent; 0: requests have no priorities. PriorityDefault is the level of a request that names none.
+	PriorityLevels, PriorityDefault uint64
+
 	Filename string // default_model_filename: the model's file inside a version folder; "" means the backend's own default
 	// Digest is the SHA-256 of the config in a canonical form: it changes when the meaning does.
 	Digest [32]byte

@@ -56,7 +56,11 @@ func FromProto(pb *tritonpb.ModelConfig) (*Config, error) {
 		ResponseCache: pb.GetResponseCache().GetEnable(),
 		Ensemble:      pb.GetEnsembleScheduling() != nil,
 		Batcher:       batcher(pb),
-		Filename:      pb.DefaultModelFilename,
+
+		PriorityLevels:  pb.GetDynamicBatching().GetPriorityLevels(),
+		PriorityDefault: pb.GetDynamicBatching().GetDefaultPriorityLevel(),
+
+		Filename: pb.DefaultModelFilename,
 	}
 	for _, in := range pb.Input {
 		io := IO{Name: in.Name, DType: dtype(in.DataType), Dims: in.Dims, Reshape: reshape(in.Reshape), Optional: in.Optional,

@@ -9,6 +9,7 @@ import (
 
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 // ending is what became of one item in one attempt: a result, or an error that says why the item has none.
@@ -75,7 +76,7 @@ func (a *attempt) answer(index int, request *pipeline.Request) ending {
 		if wait := a.calm.wait(a.Now()); wait > 0 && !a.stay(wait) {
 			return ending{err: errLeft, kind: left}
 		}
-		ctx, cancel := context.WithTimeout(a.ctx, a.Limits.Timeout)
+		ctx, cancel := context.WithTimeout(priority.With(a.ctx, a.job.Priority.Class()), a.Limits.Timeout)
 		answer, err := a.Runner.Run(ctx, request)
 		cancel()
 		if err == nil {

@@ -11,6 +11,8 @@ package jobs
 import (
 	"encoding/json"
 	"time"
+
+	"triton-gateway/internal/priority"
 )
 
 // State is where a job is.
@@ -38,6 +40,12 @@ const (
 	Interactive Priority = "interactive"
 	Batch       Priority = "batch"
 )
+
+// Class is that of the job's requests.
+func (p Priority) Class() priority.Class {
+	c, _ := priority.Parse(string(p))
+	return c
+}
 
 // Lead is how much earlier than its arrival a job of the class counts: whoever is due and has the earliest place goes first, so that a batch
 // job which has waited Lead longer than a newer, more urgent one comes before it, and none starves.

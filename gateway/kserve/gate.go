@@ -56,12 +56,12 @@ func (f *front) named(path string) string {
 
 // enter asks the gate when the headers of a call have come. It is called while the connection is read.
 func (f *front) enter(h h2.Head) (under context.Context, soon bool, refused *h2.Status) {
-	if f.Gate == nil || healthCall(h.Method) {
+	if f.Gate == nil && (f.Class == nil || !says(h.Header, headerPriority)) || healthCall(h.Method) {
 		return nil, false, nil
 	}
 	name := f.named(h.Method)
 	start := time.Now()
-	under, err := f.Gate.Enter(context.Background(), Entry{Method: name, Admin: f.admin, Header: valuesIn(h.Header), TLS: h.TLS})
+	under, err := f.admitted(context.Background(), Entry{Method: name, Admin: f.admin, Header: valuesIn(h.Header), TLS: h.TLS})
 	if errors.Is(err, ErrWait) {
 		return nil, true, nil
 	}
@@ -81,12 +81,37 @@ func (f *front) late(call *h2.ServerCall) (context.Context, error) {
 	}
 	name := f.named(call.Method())
 	start := time.Now()
-	under, err := f.Gate.Enter(ctx, Entry{Method: name, Admin: f.admin, Wait: true, Header: valuesIn(call.Header()), TLS: call.TLS})
+	under, err := f.admitted(ctx, Entry{Method: name, Admin: f.admin, Wait: true, Header: valuesIn(call.Header()), TLS: call.TLS})
 	if err != nil {
 		st, _ := f.status(err)
 		f.observe(ctx, cmp.Or(name, "other"), "", st, start)
 	}
 	return under, err
+}
+
+// headerPriority is the metadata by which a call says its class.
+const headerPriority = "x-priority"
+
+// admitted asks the gate, if there is one, and then for the class of the call.
+func (s *Server) admitted(ctx context.Context, e Entry) (under context.Context, err error) {
+	if under = ctx; s.Gate != nil {
+		if under, err = s.Gate.Enter(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	if s.Class == nil {
+		return under, nil
+	}
+	return s.Class(under, e.Header(headerPriority))
+}
+
+func says(header []h2.Field, name string) bool {
+	for i := range header {
+		if header[i].Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 func valuesIn(header []h2.Field) func(string) []string {
@@ -102,7 +127,7 @@ func valuesIn(header []h2.Field) func(string) []string {
 
 // gated asks the gate about calls that come over a server of net/http.
 func (s *Server) gated(next http.Handler, admin bool) http.Handler {
-	if s.Gate == nil {
+	if s.Gate == nil && s.Class == nil {
 		return next
 	}
 	f := s.newFront(admin)
@@ -111,7 +136,7 @@ func (s *Server) gated(next http.Handler, admin bool) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		under, err := s.Gate.Enter(r.Context(), Entry{Method: f.named(r.URL.Path), Admin: admin, Wait: true,
+		under, err := s.admitted(r.Context(), Entry{Method: f.named(r.URL.Path), Admin: admin, Wait: true,
 			Header: func(name string) []string { return r.Header.Values(name) }, TLS: func() *tls.ConnectionState { return r.TLS }})
 		if err != nil {
 			s.refuseGRPC(w, err)

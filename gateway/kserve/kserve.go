@@ -75,6 +75,9 @@ type Deps struct {
 	// Audit notes what operators do; nil: nobody does.
 	Audit Auditor
 	Gate  Gate // nil: everybody may do everything that the listener has
+	// Class puts the class that a call over gRPC asks for into its context, by the values of its metadata x-priority; see package priority. Calls over HTTP come with
+	// theirs. The error is Invalid. nil: all are alike.
+	Class func(ctx context.Context, values []string) (context.Context, error)
 	// Bytes takes memory for bodies out of what all of them have. nil: there is enough.
 	Bytes func(ctx context.Context, n int64) (release func(), err error)
 	// Promise is what is lent of it to bodies that are to come. nil: any.

@@ -64,6 +64,20 @@ func priorityRules() []Rule {
 				say(in("dynamic_batching.priority_levels"), "with one level, every request has the same priority", "give at least 2 levels, or leave priority_levels out")
 			}
 		}},
+		{"priority_level_not_reached", Note, "A level of `priority_levels` that no class of the gateway has: realtime is 1, interactive `default_priority_level`, batch the last. Only callers of `/v2` who give a `priority` reach it.", func(s *subject, say func(place, text, do string)) {
+			d := s.serving.Dynamic
+			if d == nil || d.DefaultLevel < 1 || d.DefaultLevel > d.Levels {
+				return
+			}
+			reached := uint64(2)
+			if d.DefaultLevel > 1 && d.DefaultLevel < d.Levels {
+				reached = 3
+			}
+			if d.Levels > reached {
+				say(in("dynamic_batching.priority_levels"), fmt.Sprintf("of %d levels the classes realtime, interactive and batch have %d: 1, %d and %d", d.Levels, reached, d.DefaultLevel, d.Levels),
+					"give 3 levels and default_priority_level 2, or leave the others to callers who give a priority")
+			}
+		}},
 		{"priority_level_out_of_range", Error, "`default_priority_level`, or a key of `priority_queue_policy`, is not from 1 to `priority_levels`. Triton refuses the model.", func(s *subject, say func(place, text, do string)) {
 			d := s.serving.Dynamic
 			if d == nil || d.Levels == 0 {

@@ -2,19 +2,20 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 // Admission decides, before a body is read, whether a call may come in: what would be turned away, or could not end in time, is not worth
-// reading. It bounds the calls of one model and the bytes of their bodies, so that one model's load leaves room for the others.
+// reading. It bounds the calls of one model and the bytes of their bodies, so that one model's load leaves room for the others. Batch calls may take three
+// quarters of it, and realtime ones an eighth more than all.
 //
-// All fields but Routes are needed. It is safe for concurrent use.
+// All fields but Routes and Meter are needed. It is safe for concurrent use.
 type Admission struct {
 	Models  Models
 	Routes  Routes // nil: there are none
@@ -25,6 +26,7 @@ type Admission struct {
 	Timeout time.Duration // what a call may take whose context has no deadline
 	// Parallel is how many calls run side by side at least, without one making the other slower.
 	Parallel int
+	Meter    *priority.Meter // counts refusals by class
 
 	lanes sync.Map // model name -> *lane; of models that exist
 }
@@ -50,9 +52,10 @@ func (a *Admission) Full(ctx context.Context, model, version string, body int64)
 	if err != nil {
 		return err
 	}
+	class := priority.From(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.full(ctx, a, name, body)
+	return l.full(ctx, a, name, class, body)
 }
 
 // door is the lane that a call would enter, with the model's own name and the bytes that its body counts for.
@@ -146,104 +149,4 @@ func (a *Admission) Loads() (list []Load) {
 		return true
 	})
 	return list
-}
-
-const (
-	smoothing  = 8               // each call that ended counts for an eighth
-	learning   = 8               // calls that have to end before an estimate is trusted
-	longest    = 5 * time.Minute // RetryAfter at most
-	firstGuess = time.Second     // RetryAfter while no call has ended
-)
-
-// lane is the calls of one model.
-type lane struct {
-	mu      sync.Mutex
-	running int
-	bytes   int64
-	ended   uint64
-	refused uint64
-	hold    time.Duration // smoothed time from enter to release: it contains the waiting
-	beside  float64       // smoothed number of calls under way when those that ended came, themselves included
-}
-
-// full is why a call cannot come in now. It needs mu.
-func (l *lane) full(ctx context.Context, a *Admission, model string, body int64) error {
-	left := a.Timeout
-	if deadline, limited := ctx.Deadline(); limited {
-		left = max(time.Until(deadline), 0)
-	}
-	switch expected := l.expected(a.Parallel); {
-	case l.running >= a.Items:
-		return l.busy(l.retryAfter(), "%d calls of model %q are at work or wait already; come again later or raise limits.model_items", l.running, model)
-	case body > a.Bytes-l.bytes:
-		return l.busy(l.retryAfter(), "the calls of model %q that are at work hold %d bytes already; come again later or raise limits.model_bytes", model, l.bytes)
-	case l.running > 0 && l.ended >= learning && expected > left:
-		return l.busy(min(expected-left, longest), "%d calls of model %q are at work or wait already: this one would take about %v, and %v are left; come again later or allow more time",
-			l.running, model, rounded(expected), rounded(left))
-	}
-	return nil
-}
-
-func (l *lane) enter(ctx context.Context, a *Admission, model string, body int64) (func(), error) {
-	start := time.Now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.full(ctx, a, model, body); err != nil {
-		return nil, err
-	}
-	l.running++
-	l.bytes += body
-	beside, done := l.running, false
-	return func() {
-		took := time.Since(start)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if done {
-			return
-		}
-		done = true
-		l.running--
-		l.bytes -= body
-		l.learn(max(took, 1), float64(beside))
-	}, nil
-}
-
-func (l *lane) learn(took time.Duration, beside float64) {
-	if l.ended == 0 {
-		l.hold, l.beside = took, beside
-	}
-	l.ended++
-	l.hold += (took - l.hold) / smoothing
-	l.beside += (beside - l.beside) / smoothing
-}
-
-// expected is how long a call would take that comes now: as long as the last ones, and longer by as much as there are more calls under way than
-// they found, or than run side by side. It needs mu.
-func (l *lane) expected(parallel int) time.Duration {
-	crowd := float64(l.running+1) / max(l.beside, float64(parallel), 1)
-	return time.Duration(min(float64(l.hold)*max(crowd, 1), float64(24*time.Hour)))
-}
-
-// retryAfter is when most of those who are here now have gone. It needs mu.
-func (l *lane) retryAfter() time.Duration {
-	if l.ended == 0 {
-		return firstGuess
-	}
-	return min(l.expected(1), longest)
-}
-
-// busy counts and makes a refusal. It needs mu.
-func (l *lane) busy(after time.Duration, format string, args ...any) error {
-	l.refused++
-	return fault.New(fault.Busy, "queue_full", "%s", fmt.Sprintf(format, args...)).After(after)
-}
-
-// rounded is a time in three digits, for people.
-func rounded(d time.Duration) time.Duration {
-	for unit := time.Second; unit > time.Microsecond; unit /= 10 {
-		if d >= 100*unit {
-			return d.Round(unit)
-		}
-	}
-	return d.Round(time.Microsecond)
 }

@@ -16,6 +16,7 @@ func (p *Pipeline) infer(ctx context.Context, j *job) error {
 		ID:      j.ID,
 		Inputs:  j.input,
 		Outputs: j.wanted(),
+		Params:  j.parameters(ctx),
 	})
 	if err != nil {
 		return err

@@ -64,6 +64,7 @@ func (p *Pipeline) direct(ctx context.Context, j *job) error {
 
 // forward asks the backend.
 func (p *Pipeline) forward(ctx context.Context, j *job) (err error) {
+	j.classed(ctx)
 	if j.emit == nil {
 		j.response, err = p.Backend.Infer(ctx, j.raw)
 		return err

@@ -18,16 +18,16 @@ func TestExpect(t *testing.T) {
 			return release
 		}
 		first, second := hold(), hold()
-		if got := l.Expect(); got != 0 {
+		if got := l.Expect(t.Context()); got != 0 {
 			t.Errorf("%v before anybody has ended", got)
 		}
 		time.Sleep(100 * time.Millisecond)
 		first()
-		if got := l.Expect(); got != 0 {
+		if got := l.Expect(t.Context()); got != 0 {
 			t.Errorf("%v with a place that is free", got)
 		}
 		first = hold()
-		if got := l.Expect(); got != 150*time.Millisecond { // half a round to wait, one to run
+		if got := l.Expect(t.Context()); got != 150*time.Millisecond { // half a round to wait, one to run
 			t.Errorf("%v with nobody waiting", got)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -35,7 +35,7 @@ func TestExpect(t *testing.T) {
 			go func() { _, _, _ = l.Acquire(ctx) }()
 		}
 		synctest.Wait()
-		if got := l.Expect(); got != 300*time.Millisecond { // two rounds to wait, one to run
+		if got := l.Expect(t.Context()); got != 300*time.Millisecond { // two rounds to wait, one to run
 			t.Errorf("%v with three waiting", got)
 		}
 		cancel()

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
-// Limiter lets some callers run, some wait in order of arrival, and refuses the others at once. Safe for concurrent use.
+// Limiter lets some callers run, some wait, and refuses the others at once. Those who wait are served in order of arrival, and by priority where they are of several
+// classes; where the line is full, one of a less urgent class makes room for one of a more urgent one. Safe for concurrent use.
 type Limiter struct {
 	capacity int
 	queue    int
@@ -28,7 +30,7 @@ type Limiter struct {
 type Stats struct {
 	Running, Capacity int
 	Waiting, Queue    int
-	Refused           uint64        // turned away by a full queue
+	Refused           uint64        // turned away by a full queue, or out of it by somebody more urgent
 	Left              uint64        // gone while they waited
 	Hold              time.Duration // smoothed time that a caller runs
 }
@@ -50,63 +52,82 @@ func (l *Limiter) Named(setting string) *Limiter {
 	return l
 }
 
+// Under sets how classes share the line, and gives the limiter back.
+func (l *Limiter) Under(p priority.Policy) *Limiter {
+	l.line.Under(p)
+	return l
+}
+
 // Acquire waits for its turn. The caller has to call release once it is done; calling it again does nothing. waited is 0 where there was a
-// free place. Errors: Busy with code queue_full and RetryAfter where the queue is full, Canceled or Timeout where ctx ends first.
+// free place. Errors: Busy with code queue_full and RetryAfter where the queue is full, or became full of more urgent ones; Canceled or Timeout where ctx ends first.
 func (l *Limiter) Acquire(ctx context.Context) (release func(), waited time.Duration, err error) {
 	if ctx.Err() != nil {
 		return nil, 0, ended(ctx)
 	}
 	l.mu.Lock()
-	if l.running < l.capacity && l.line.length == 0 {
+	if l.running < l.capacity && l.line.Len() == 0 {
 		l.running++
 		l.mu.Unlock()
 		return l.release(), 0, nil
 	}
-	if l.line.length >= l.queue {
-		err := l.refuse()
-		l.mu.Unlock()
-		return nil, 0, err
+	if l.line.Len() >= l.queue {
+		class := priority.From(ctx)
+		out := l.line.Yielding(class)
+		if out == nil {
+			l.line.Refused(class)
+			err := l.refuse(class)
+			l.mu.Unlock()
+			return nil, 0, err
+		}
+		l.line.turnOut(out, l.refuse(out.Class()))
 	}
-	w := l.line.join(1)
+	w := l.line.join(ctx, 1)
 	l.mu.Unlock()
 
-	start := time.Now()
 	select {
-	case <-w.turn:
-		return l.release(), time.Since(start), nil
+	case <-w.Value.turn:
+		if w.Value.err != nil {
+			return nil, time.Since(w.Since()), w.Value.err
+		}
+		return l.release(), time.Since(w.Since()), nil
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.left++
-	if !l.line.leave(w) { // its turn came at the same moment: pass it on
+	if !l.line.Leave(w) && w.Value.err == nil { // its turn came at the same moment: pass it on
 		l.running--
 		l.admit()
 	}
-	return nil, time.Since(start), ended(ctx)
+	return nil, time.Since(w.Since()), ended(ctx)
 }
 
 // Full is nil if Acquire would give a place or a place in line now; otherwise the error that it would give, counted as a refusal.
-func (l *Limiter) Full() error {
+func (l *Limiter) Full(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.running < l.capacity || l.line.length < l.queue {
+	if l.running < l.capacity || l.line.Len() < l.queue {
 		return nil
 	}
-	return l.refuse()
+	class := priority.From(ctx)
+	if l.line.Yielding(class) != nil {
+		return nil
+	}
+	l.line.Refused(class)
+	return l.refuse(class)
 }
 
-// refuse needs mu.
-func (l *Limiter) refuse() error {
+// refuse makes the error of one of the class, and counts it. It needs mu.
+func (l *Limiter) refuse(class priority.Class) error {
 	l.refused++
-	return fault.New(fault.Busy, "queue_full", "%d at work and %d waiting already; come again later or raise %s", l.running, l.line.length, l.setting).After(l.retryAfter())
+	return fault.New(fault.Busy, "queue_full", "%d at work and %d waiting already; come again later or raise %s", l.running, l.line.Len(), l.setting).After(l.retryAfter(class))
 }
 
 // Stats gives the present figures.
 func (l *Limiter) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{l.running, l.capacity, l.line.length, l.queue, l.refused, l.left, l.hold}
+	return Stats{l.running, l.capacity, l.line.Len(), l.queue, l.refused, l.left, l.hold}
 }
 
 func (l *Limiter) release() func() {
@@ -128,20 +149,21 @@ func (l *Limiter) release() func() {
 	}
 }
 
-// admit gives free places to those who wait longest. It needs mu.
+// admit gives free places to those whose turn it is. It needs mu.
 func (l *Limiter) admit() {
-	for l.running < l.capacity && l.line.length > 0 {
-		l.line.next()
+	for l.running < l.capacity && l.line.Len() > 0 {
+		now := time.Now()
+		l.line.next(l.line.Next(now), now)
 		l.running++
 	}
 }
 
-// retryAfter is the time that those who are here now need: each round of capacity callers takes one hold time. It needs mu.
-func (l *Limiter) retryAfter() time.Duration {
+// retryAfter is the time that those who are here now, and before one of the class, need: each round of capacity callers takes one hold time. It needs mu.
+func (l *Limiter) retryAfter(class priority.Class) time.Duration {
 	if l.hold == 0 {
 		return guess
 	}
-	rounds := float64(l.line.length+l.running) / float64(l.capacity)
+	rounds := float64(l.line.Before(class)+l.running) / float64(l.capacity)
 	return time.Duration(min(float64(l.hold)*rounds, float64(longest)))
 }
 

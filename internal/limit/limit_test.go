@@ -249,18 +249,18 @@ func TestTurnAndDepartureAtOnce(t *testing.T) {
 
 func TestFullSaysWhatAcquireWould(t *testing.T) {
 	l := New(1, 0).Named("limits.workers")
-	if err := l.Full(); err != nil {
+	if err := l.Full(t.Context()); err != nil {
 		t.Fatalf("nobody is there: %v", err)
 	}
 	release, _, err := l.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Full(); fault.KindOf(err) != fault.Busy || !strings.Contains(err.Error(), "limits.workers") || l.Stats().Refused != 1 {
+	if err := l.Full(t.Context()); fault.KindOf(err) != fault.Busy || !strings.Contains(err.Error(), "limits.workers") || l.Stats().Refused != 1 {
 		t.Errorf("%v, %+v", err, l.Stats())
 	}
 	release()
-	if err := l.Full(); err != nil {
+	if err := l.Full(t.Context()); err != nil {
 		t.Errorf("free again: %v", err)
 	}
 }

@@ -1,54 +1,38 @@
 package limit
 
-// line is who waits, in order of arrival: a doubly linked ring without allocations beyond the waiters. Its owner's lock guards it.
-type line struct {
-	first, last *waiter
-	length      int
-}
+import (
+	"context"
+	"time"
 
+	"triton-gateway/internal/priority"
+)
+
+// line is who waits; see priority.Line. Its owner's lock guards it.
+type line struct{ priority.Line[waiter] }
+
+// waiter is one of them. turn is closed when it has what it asked for, or when err says why not.
 type waiter struct {
-	need       int64         // what it asks for
-	turn       chan struct{} // closed when it has what it asked for
-	prev, next *waiter
-	inLine     bool
+	need int64 // what it asks for
+	turn chan struct{}
+	err  error
 }
 
-// join puts a new waiter at the end.
-func (q *line) join(need int64) *waiter {
-	w := &waiter{need: need, turn: make(chan struct{}), prev: q.last, inLine: true}
-	if q.last == nil {
-		q.first = w
-	} else {
-		q.last.next = w
-	}
-	q.last = w
-	q.length++
-	return w
+type place = priority.Place[waiter]
+
+// join puts a new waiter at the end of its class.
+func (q *line) join(ctx context.Context, need int64) *place {
+	return q.Join(priority.From(ctx), time.Now(), waiter{need: need, turn: make(chan struct{})})
 }
 
-// next takes the first one out and tells it.
-func (q *line) next() {
-	w := q.first
-	q.leave(w)
-	close(w.turn)
+// next gives a turn to p, whom Next has said.
+func (q *line) next(p *place, now time.Time) {
+	q.Take(p, now)
+	close(p.Value.turn)
 }
 
-// leave takes a waiter out, wherever it stands. It reports false where it is not in line any more.
-func (q *line) leave(w *waiter) bool {
-	if !w.inLine {
-		return false
-	}
-	if w.prev == nil {
-		q.first = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		q.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.prev, w.next, w.inLine = nil, nil, false
-	q.length--
-	return true
+// turnOut tells p that somebody more urgent has taken its place in line.
+func (q *line) turnOut(p *place, err error) {
+	q.Yield(p)
+	p.Value.err = err
+	close(p.Value.turn)
 }

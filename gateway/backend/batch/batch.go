@@ -3,7 +3,7 @@
 //
 // Nobody waits for a batch while the model is free: a call that finds fewer batches under way than Parallel goes at once, alone, on its caller's goroutine. The others wait for the
 // first of those under way to end, and go together then; so the size follows the traffic. The first of those who wait waits no longer than twice what a batch takes, as learnt, nor
-// than Bound; then its batch goes too, beside the others.
+// than Bound; then a batch goes too, beside the others. Where more wait than a batch takes, package priority says who is in it.
 //
 // An answer is the same, bit for bit, as without it: the first calls of each size, in each size of batch and each load, are answered call by call, and then run as a
 // batch to be compared. Where a bit differs, as the sums of a matrix product may for another number of rows, the load is not batched any more.
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/priority"
 )
 
 // Inner is a backend with all that both backends of the house have.
@@ -42,6 +43,8 @@ type Options struct {
 	Observe func(model string, items int, wait time.Duration) // of every batch: its size, and how long its first call waited; nil: nobody watches
 	Off     func(model, version, epoch string, items int)     // a load turned out to be inexact; nil: nobody wants to know
 	Log     *slog.Logger
+
+	Priorities priority.Policy // of the lines in which calls wait for a batch
 }
 
 // Backend is Inner with batches. Make it with New.
@@ -70,7 +73,11 @@ func (b *Backend) Full(ctx context.Context, model, version string) error {
 	if l == nil {
 		return nil
 	}
-	return l.full(model)
+	err := l.full(model)
+	if err != nil && l.waitingOf(priority.From(ctx)+1) > 0 {
+		return nil // one of them makes room
+	}
+	return err
 }
 
 // mostGroups bounds what different shapes and parameters can make of it; calls beyond run alone.
@@ -118,6 +125,7 @@ func (b *Backend) group(r *backend.Request, rule Rule) (*group, *load) {
 			return nil, l
 		}
 		g = &group{b: b, load: l}
+		g.waiting.Under(b.options.Priorities)
 		b.groups[key] = g
 	}
 	g.mu.Lock()
@@ -131,7 +139,7 @@ func (b *Backend) group(r *backend.Request, rule Rule) (*group, *load) {
 func (b *Backend) forget() {
 	for key, g := range b.groups {
 		g.mu.Lock()
-		if g.claims == 0 && g.running == 0 && len(g.waiting) == 0 {
+		if g.claims == 0 && g.running == 0 && g.waiting.Len() == 0 {
 			delete(b.groups, key)
 		}
 		g.mu.Unlock()

@@ -280,7 +280,7 @@ func TestBatchedIsUnbatched(t *testing.T) {
 			t.Errorf("%v, %d calls, %d of several callers", count, calls, together)
 		}
 		for key, g := range b.groups {
-			if g.running != 0 || len(g.waiting) != 0 || g.items != 0 || g.claims != 0 || g.timer != nil {
+			if g.running != 0 || g.waiting.Len() != 0 || g.items != 0 || g.claims != 0 || g.timer != nil {
 				t.Errorf("%q is left with %+v", key, g)
 			}
 		}

@@ -9,11 +9,12 @@ import (
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 // load is what is known of one version's present load.
 type load struct {
-	waiting atomic.Int64 // calls of all groups of the version that wait
+	waiting [priority.Classes]atomic.Int64 // calls of all groups of the version that wait, by class
 
 	mu    sync.Mutex
 	epoch string
@@ -53,9 +54,17 @@ func (l *load) count() uint64 {
 	return l.loads
 }
 
+// waitingOf counts those of the class and of less urgent ones that wait.
+func (l *load) waitingOf(class priority.Class) (n int64) {
+	for i := class.Index(); i < priority.Classes; i++ {
+		n += l.waiting[i].Load()
+	}
+	return n
+}
+
 // full is the error of a call that would have to wait beside too many others; nil where it need not.
 func (l *load) full(model string) error {
-	if l.waiting.Load() < mostWaiting {
+	if l.waitingOf(priority.Realtime) < mostWaiting {
 		return nil
 	}
 	return fault.New(fault.Busy, "queue_full", "%d calls of model %q wait for a batch already; come again later", mostWaiting, model).After(time.Second)

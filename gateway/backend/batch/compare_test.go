@@ -10,6 +10,7 @@ import (
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 	"triton-gateway/tensor"
 )
 
@@ -271,7 +272,7 @@ func TestTheLineIsBounded(t *testing.T) {
 		close(m.hang)
 		all.Wait()
 		synctest.Wait()
-		if n := b.loads["m\x001"].waiting.Load(); n != 0 {
+		if n := b.loads["m\x001"].waitingOf(priority.Realtime); n != 0 {
 			t.Errorf("%d wait", n)
 		}
 	})

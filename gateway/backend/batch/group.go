@@ -8,6 +8,7 @@ import (
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 const (
@@ -24,7 +25,7 @@ type group struct {
 	mu      sync.Mutex // guards the rest
 	rule    Rule
 	claims  int // callers between group and the end of infer
-	waiting []*call
+	waiting priority.Line[*call]
 	items   int64         // of those who wait
 	running int           // batches under way
 	took    time.Duration // of a batch, smoothed; 0: not known yet
@@ -58,22 +59,29 @@ func (c *call) finish(out *backend.Response, err error) {
 func (g *group) infer(ctx context.Context, r *backend.Request, items int64) (*backend.Response, error) {
 	g.mu.Lock()
 	g.claims--
-	if g.running < g.parallel() && len(g.waiting) == 0 {
+	if g.running < g.parallel() && g.waiting.Len() == 0 {
 		g.running++
 		g.mu.Unlock()
 		return g.direct(ctx, r, items)
 	}
+	class := priority.From(ctx)
 	if err := g.load.full(r.Model); err != nil {
-		g.mu.Unlock()
-		return nil, err
+		out := g.waiting.Yielding(class)
+		if out == nil {
+			g.waiting.Refused(class)
+			g.mu.Unlock()
+			return nil, err
+		}
+		g.waiting.Yield(out)
+		g.out(out, err)
 	}
 	c := &call{ctx: ctx, request: r, items: items, since: time.Now(), done: make(chan struct{})}
 	if r.Memory != nil {
 		r.Memory.Retain() // until its bytes have been copied, or it has left: see leave and run
 	}
-	g.waiting = append(g.waiting, c)
+	place := g.waiting.Join(class, c.since, c)
 	g.items += items
-	g.load.waiting.Add(1)
+	g.load.waiting[class.Index()].Add(1)
 	if g.items >= int64(g.rule.Size) && g.running < crowded*g.parallel() {
 		g.flush()
 	}
@@ -82,7 +90,7 @@ func (g *group) infer(ctx context.Context, r *backend.Request, items int64) (*ba
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		if g.leave(c) {
+		if g.leave(place) {
 			return nil, left(ctx)
 		}
 		select { // its batch is under way: it may have the answer by now
@@ -130,24 +138,23 @@ func (g *group) ended(began time.Time, ok bool) {
 func (g *group) flush() {
 	var list []*call
 	items := int64(0)
-	for len(g.waiting) > 0 {
-		c := g.waiting[0]
+	now := time.Now()
+	for g.waiting.Len() > 0 {
+		next := g.waiting.Next(now)
+		c := next.Value
 		if len(list) > 0 && items+c.items > int64(g.rule.Size) {
 			break
 		}
-		g.waiting = g.waiting[1:]
-		g.items -= c.items
-		g.load.waiting.Add(-1)
 		if c.ctx.Err() != nil { // it is about to leave
-			c.free()
-			c.finish(nil, left(c.ctx))
+			g.waiting.Leave(next)
+			g.out(next, left(c.ctx))
 			continue
 		}
+		g.waiting.Take(next, now)
+		g.items -= c.items
+		g.load.waiting[next.Class().Index()].Add(-1)
 		items += c.items
 		list = append(list, c)
-	}
-	if len(g.waiting) == 0 {
-		g.waiting = nil
 	}
 	if len(list) == 0 {
 		return
@@ -158,7 +165,13 @@ func (g *group) flush() {
 		began := time.Now()
 		ok := false
 		defer func() { g.ended(began, ok) }()
-		g.b.observe(list[0].request.Model, items, began.Sub(list[0].since))
+		first := list[0].since
+		for _, c := range list[1:] {
+			if c.since.Before(first) {
+				first = c.since
+			}
+		}
+		g.b.observe(list[0].request.Model, items, began.Sub(first))
 		ok = g.run(list, rule)
 	}()
 }
@@ -170,7 +183,7 @@ func (g *group) arm() {
 		g.timer.Stop()
 		g.timer = nil
 	}
-	if len(g.waiting) == 0 || g.running >= crowded*g.parallel() {
+	if g.waiting.Len() == 0 || g.running >= crowded*g.parallel() {
 		return
 	}
 	wait := g.rule.Bound
@@ -178,7 +191,7 @@ func (g *group) arm() {
 		wait = min(wait, 2*g.took)
 	}
 	epoch := g.epoch
-	g.timer = time.AfterFunc(time.Until(g.waiting[0].since.Add(wait)), func() {
+	g.timer = time.AfterFunc(time.Until(g.waiting.Oldest().Since().Add(wait)), func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.epoch == epoch {
@@ -189,22 +202,29 @@ func (g *group) arm() {
 }
 
 // leave takes a call out of those who wait; false where it is not among them any more.
-func (g *group) leave(c *call) bool {
+func (g *group) leave(place *priority.Place[*call]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i := range g.waiting {
-		if g.waiting[i] == c {
-			g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
-			g.items -= c.items
-			g.load.waiting.Add(-1)
-			c.free()
-			if i == 0 {
-				g.arm()
-			}
-			return true
-		}
+	oldest := g.waiting.Oldest() == place
+	if !g.waiting.Leave(place) {
+		return false
 	}
-	return false
+	g.items -= place.Value.items
+	g.load.waiting[place.Class().Index()].Add(-1)
+	place.Value.free()
+	if oldest {
+		g.arm()
+	}
+	return true
+}
+
+// out ends a call that has been taken out of those who wait. It needs mu.
+func (g *group) out(place *priority.Place[*call], err error) {
+	c := place.Value
+	g.items -= c.items
+	g.load.waiting[place.Class().Index()].Add(-1)
+	c.free()
+	c.finish(nil, err)
 }
 
 func (g *group) parallel() int { return max(g.rule.Parallel, 1) }

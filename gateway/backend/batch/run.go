@@ -8,6 +8,7 @@ import (
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 // run answers the calls of a batch, and reports whether it took as long as a batch does. The bytes of the inputs are copied before, so that a caller may
@@ -21,11 +22,21 @@ func (g *group) run(list []*call, rule Rule) (ok bool) {
 	}()
 	ctx, cancel := shared(list)
 	defer cancel()
+	ctx = priority.With(ctx, urgency(list))
 	request := join(list)
 	for _, c := range list {
 		c.free()
 	}
 	return g.together(ctx, request, list, rule)
+}
+
+// urgency is the most urgent class of a batch's calls: the batch goes on with it.
+func urgency(list []*call) priority.Class {
+	class := priority.Batch
+	for _, c := range list {
+		class = min(class, priority.From(c.ctx))
+	}
+	return class
 }
 
 // together runs several calls as one; where that fails by the fault of one of them, each half by itself.

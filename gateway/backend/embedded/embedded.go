@@ -21,17 +21,19 @@ import (
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/backend/embedded/ort"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 	"triton-gateway/modelconfig"
 	"triton-gateway/tensor"
 )
 
 // Config sets up an Engine.
 type Config struct {
-	Repository string        // the folder of model folders
-	Library    string        // ONNX Runtime's shared library; "" searches the places that ort.Find names
-	Threads    int           // threads that all runs together may use; 0 is GOMAXPROCS
-	Interval   time.Duration // how often the folder is looked at; 0 is half a second
-	Log        *slog.Logger  // nil is slog.Default()
+	Repository string          // the folder of model folders
+	Library    string          // ONNX Runtime's shared library; "" searches the places that ort.Find names
+	Threads    int             // threads that all runs together may use; 0 is GOMAXPROCS
+	Interval   time.Duration   // how often the folder is looked at; 0 is half a second
+	Log        *slog.Logger    // nil is slog.Default()
+	Priorities priority.Policy // of the lines in which calls wait for an instance
 }
 
 const (

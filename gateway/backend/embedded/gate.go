@@ -22,7 +22,7 @@ func (e *Engine) Full(ctx context.Context, model, version string) error {
 	v, status := m.version(version)
 	switch {
 	case v != nil:
-		if err := v.run.line.Full(); err != nil {
+		if err := v.run.line.Full(ctx); err != nil {
 			return err
 		}
 		return v.run.hopeless(ctx)
@@ -41,7 +41,7 @@ func (l *loaded) hopeless(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	if left, needs := time.Until(deadline), l.line.Expect(); needs > left {
+	if left, needs := time.Until(deadline), l.line.Expect(ctx); needs > left {
 		return fault.New(fault.Timeout, "deadline_exceeded", "model '%s' would answer in about %v, and %v are left; allow more time or come again later",
 			l.config.Name, needs.Round(time.Millisecond), left.Round(time.Millisecond)).After(needs)
 	}

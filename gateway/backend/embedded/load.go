@@ -144,7 +144,7 @@ func (j *load) open(dir string, text []byte, config *modelconfig.Config, old *lo
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	run := newLoaded(j.engine.base, c, s, f.epoch, threads)
+	run := newLoaded(j.engine.base, c, s, f.epoch, threads, j.engine.config.Priorities)
 	run.loop = loop
 	return run, nil
 }

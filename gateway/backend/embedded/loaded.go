@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"triton-gateway/internal/limit"
+	"triton-gateway/internal/priority"
 	"triton-gateway/modelconfig"
 )
 
@@ -23,9 +24,9 @@ type loaded struct {
 }
 
 // newLoaded holds a session, whose runs end when base does.
-func newLoaded(base context.Context, c *modelconfig.Config, s session, epoch string, threads int) *loaded {
+func newLoaded(base context.Context, c *modelconfig.Config, s session, epoch string, threads int, p priority.Policy) *loaded {
 	l := &loaded{config: c, session: s, epoch: epoch, threads: threads,
-		line: limit.New(min(max(c.Instances, 1), maxInstances), maxWaiting).Named("instance_group.count of model '" + c.Name + "'")}
+		line: limit.New(min(max(c.Instances, 1), maxInstances), maxWaiting).Named("instance_group.count of model '" + c.Name + "'").Under(p)}
 	l.refs.Store(1)
 	l.forget = context.AfterFunc(base, s.Stop)
 	return l

@@ -284,6 +284,7 @@ func (s *pools) of(c *Client, model, version string) *pool {
 		return p
 	}
 	p = &pool{modelVersion: key}
+	p.line.Under(s.config.Priorities)
 	if c.several && slices.Contains(s.config.Hedge, model) {
 		p.tail = new(tail)
 	}

@@ -1,12 +1,12 @@
 package triton
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 const (
@@ -19,8 +19,8 @@ const (
 	longestAfter = 5 * time.Minute // RetryAfter at most
 )
 
-// line is who waits, in order of arrival.
-type line struct{ list.List }
+// line is who waits: by priority, and those of one class in order of arrival.
+type line struct{ priority.Line[waiter] }
 
 // waiter is one caller in line. done is closed when turn or err is set.
 type waiter struct {
@@ -28,12 +28,11 @@ type waiter struct {
 	done chan struct{}
 	turn turn
 	err  error
-	at   *list.Element // nil when it is not in line any more
 }
 
 // place finds a place for a call, and waits for one where all endpoints are at their limits.
 //
-// Errors: Unavailable where no endpoint serves, Busy with RetryAfter where the line is full, Timeout where the time that is left cannot suffice, Timeout or
+// Errors: Unavailable where no endpoint serves, Busy with RetryAfter where the line is full, or became full of more urgent calls, Timeout where the time that is left cannot suffice, Timeout or
 // Canceled where ctx ends.
 func (c *Client) place(ctx context.Context, p *pool) (turn, error) {
 	if err := ctx.Err(); err != nil {
@@ -53,7 +52,7 @@ func (c *Client) place(ctx context.Context, p *pool) (turn, error) {
 
 // wait joins the line.
 func (c *Client) wait(ctx context.Context, p *pool) (turn, error) {
-	w := &waiter{ctx: ctx, done: make(chan struct{})}
+	class := priority.From(ctx)
 	p.mu.Lock()
 	p.waiting.Add(1) // first: whoever ends a call after this looks into the line
 	if p.line.Len() == 0 {
@@ -67,20 +66,28 @@ func (c *Client) wait(ctx context.Context, p *pool) (turn, error) {
 			return turn{}, p.refused(c, v)
 		}
 	}
-	if err := p.crowded(ctx, c, p.line.Len()); err != nil {
+	out, err := p.crowded(ctx, c, class)
+	if err != nil {
+		p.line.Refused(class)
 		p.waiting.Add(-1)
 		p.mu.Unlock()
 		return turn{}, err
 	}
-	w.at = p.line.PushBack(w)
+	if out != nil { // the last one of a less urgent class goes
+		p.line.Yield(out)
+		p.waiting.Add(-1)
+		out.Value.err = p.busy(out.Class())
+		close(out.Value.done)
+	}
+	at := p.line.Join(class, time.Now(), waiter{ctx: ctx, done: make(chan struct{})})
 	p.mu.Unlock()
 
+	w := &at.Value
 	select {
 	case <-w.done:
 	case <-ctx.Done():
 		p.mu.Lock()
-		if w.at != nil {
-			p.line.Remove(w.at)
+		if p.line.Leave(at) {
 			p.waiting.Add(-1)
 			p.mu.Unlock()
 			return turn{}, left(ctx)
@@ -108,8 +115,9 @@ func (p *pool) dispatch(c *Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.line.Len() > 0 {
-		front := p.line.Front()
-		w := front.Value.(*waiter)
+		now := time.Now()
+		front := p.line.Next(now)
+		w := &front.Value
 		if w.ctx.Err() == nil { // else it leaves by itself
 			t, v := p.grabLocked(c)
 			switch v {
@@ -123,9 +131,12 @@ func (p *pool) dispatch(c *Client) {
 		} else {
 			w.err = left(w.ctx)
 		}
-		p.line.Remove(front)
+		if w.err == nil {
+			p.line.Take(front, now)
+		} else {
+			p.line.Leave(front)
+		}
 		p.waiting.Add(-1)
-		w.at = nil
 		close(w.done)
 	}
 }
@@ -142,26 +153,35 @@ func (p *pool) room(c *Client, places int) int {
 	return max(shortestLine, waitFactor*places)
 }
 
-// crowded is the error of a call that would stand behind so many in line; nil where it may wait.
-func (p *pool) crowded(ctx context.Context, c *Client, ahead int) error {
+// crowded is the error of a call that would have to wait, by its class; nil where it may wait. Where it may because a less urgent one makes room, out is that one.
+// It needs mu.
+func (p *pool) crowded(ctx context.Context, c *Client, class priority.Class) (out *priority.Place[waiter], err error) {
 	places, excess, each, one := p.speed()
-	ahead += excess
-	wait := time.Duration(float64(ahead+1) * float64(each))
-	tooMany := ahead >= p.room(c, places)
+	tooMany := p.line.Len()+excess >= p.room(c, places)
 	p.press.count(c.nanos(), one, tooMany)
 	if tooMany {
-		after := min(max(time.Duration(float64(ahead+places)*float64(each)), time.Millisecond), longestAfter)
-		if each == 0 {
-			after = comeBack
+		if out = p.line.Yielding(class); out == nil {
+			return nil, p.busy(class)
 		}
-		return fault.New(fault.Busy, "queue_full", "%d calls of model %q run or wait already, which is as many as its servers can do soon; come again later",
-			ahead+places, p.model).After(after)
 	}
+	ahead := p.line.Before(class) + excess
+	wait := time.Duration(float64(ahead+1) * float64(each))
 	if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) < wait+one {
-		return fault.New(fault.Timeout, "deadline_exceeded",
+		return nil, fault.New(fault.Timeout, "deadline_exceeded",
 			"the answer is expected in %v, and the deadline is nearer; allow more time or come again later", (wait + one).Round(time.Millisecond))
 	}
-	return nil
+	return out, nil
+}
+
+// busy is the error of a call of the class for which there is no place in line. It needs mu.
+func (p *pool) busy(class priority.Class) error {
+	places, excess, each, _ := p.speed()
+	after := min(max(time.Duration(float64(p.line.Before(class)+excess+places)*float64(each)), time.Millisecond), longestAfter)
+	if each == 0 {
+		after = comeBack
+	}
+	return fault.New(fault.Busy, "queue_full", "%d calls of model %q run or wait already, which is as many as its servers can do soon; come again later",
+		p.line.Len()+excess+places, p.model).After(after)
 }
 
 // speed is how many calls may run together, the time from one end to the next while they do, and the time of one call. Both times are 0 where none
@@ -224,7 +244,14 @@ func (c *Client) Full(ctx context.Context, model, version string) error {
 	case v == found && waiting == 0:
 		return nil
 	}
-	return p.crowded(ctx, c, waiting)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	class := priority.From(ctx)
+	_, err := p.crowded(ctx, c, class)
+	if err != nil {
+		p.line.Refused(class)
+	}
+	return err
 }
 
 // left is the error of a caller whose time is over or who went away.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 func TestPressTellsBurstsFromLoad(t *testing.T) {
@@ -105,10 +106,18 @@ func TestCallsAboveTheBoundStandInLine(t *testing.T) {
 	if _, got, _, _ := p.speed(); got != 6 {
 		t.Errorf("%d above the bound, want 6", got)
 	}
-	if err := p.crowded(t.Context(), c, shortestLine-7); err != nil {
+	for range shortestLine - 7 {
+		p.line.Join(priority.Interactive, time.Now(), waiter{})
+	}
+	if _, err := p.crowded(t.Context(), c, priority.Interactive); err != nil {
 		t.Errorf("one more may wait: %v", err)
 	}
-	wantFault(t, p.crowded(t.Context(), c, shortestLine-6), fault.Busy, "queue_full")
+	last := p.line.Join(priority.Interactive, time.Now(), waiter{})
+	_, err := p.crowded(t.Context(), c, priority.Interactive)
+	wantFault(t, err, fault.Busy, "queue_full")
+	if out, err := p.crowded(t.Context(), c, priority.Realtime); err != nil || out != last {
+		t.Errorf("nobody makes room for a realtime call: %v", err)
+	}
 }
 
 // While calls are turned away more than now and then, the line is made short at once, not when the look is over.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 // Config says which Tritons to talk to. The zero value of everything but Endpoints is fine.
@@ -43,6 +44,8 @@ type Config struct {
 	// Hedge names the models of which a call that takes longer than 95 of 100 may be made a second time on another endpoint. The first answer
 	// counts. Such a model's answer must depend on the input alone.
 	Hedge []string
+	// Priorities say how classes share the line of each model.
+	Priorities priority.Policy
 }
 
 // Deps are the parts that a Client works with. Nil ones get a default.
