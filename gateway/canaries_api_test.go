@@ -85,6 +85,15 @@ func TestCanaryCalls(t *testing.T) {
 	}
 }
 
+// A canary whose state ends with the gateway is warned of.
+func TestACanaryInMemory(t *testing.T) {
+	r := newRouteRig(t, func(c *Config) { c.Jobs.Queue = "off" })
+	_, body := r.want(201, "PUT", r.inside+"/v1/routes/new", typeJSON, shapesCanary)
+	if v := decode[routeView](t, body); v.Kept != "memory" || len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "canary: how far it is is kept in memory alone") {
+		t.Error(body)
+	}
+}
+
 func TestBadCanariesAreRefused(t *testing.T) {
 	r := newRouteRig(t, func(*Config) {})
 	for _, c := range []struct{ canary, says string }{

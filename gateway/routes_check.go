@@ -102,6 +102,9 @@ func (r *routeSide) warnings(e book.Entry) []string {
 			list = append(list, field.Location[len("body."):]+": "+field.Message)
 		}
 	}
+	if e.Canary != nil && r.kept == keptInMemory {
+		list = append(list, "canary: how far it is is kept in memory alone, and it begins anew with this gateway; set cache.redis, or keep jobs in SQLite")
+	}
 	models := r.known()
 	for _, p := range placesOf(&e.Plan.Spec) {
 		if m := models[p.Model]; m != nil {
