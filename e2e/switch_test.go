@@ -273,7 +273,12 @@ func TestSwitchLosesAServer(t *testing.T) {
 	})
 	servers[1].Kill()
 	r := <-answered
-	if serving, _ := whichServes(t, g); r.status != http.StatusConflict || serving != "2" || !strings.Contains(string(r.body), servers[1].GRPC) {
+	done := time.Now()
+	serving, _ := whichServes(t, g)
+	switch {
+	case r.status == http.StatusConflict && serving == "2" && strings.Contains(string(r.body), servers[1].GRPC):
+	case r.status == http.StatusOK && serving == "4" && !strings.Contains(string(r.body), servers[1].GRPC): // it was out of the pool before, on a machine that stood still
+	default:
 		t.Errorf("%d, version %s serves: %s", r.status, serving, r.body)
 	}
 	becomes(t, g, 1, false, 10*time.Second)
@@ -285,7 +290,7 @@ func TestSwitchLosesAServer(t *testing.T) {
 		return err == nil && r.status == http.StatusOK
 	}
 	back := becomes(t, g, 1, true, 30*time.Second)
-	if !has("2") || has("4") {
+	if !has(serving) || serving == "2" && has("4") {
 		t.Errorf("it is back in service with version 2 ready: %v, version 4: %v", has("2"), has("4"))
 	}
 	before := endpoints(t, g)[1].Calls.Count
@@ -296,7 +301,7 @@ func TestSwitchLosesAServer(t *testing.T) {
 		if s.err != nil {
 			failed++
 			t.Log(s.err)
-		} else if s.version != "2" {
+		} else if s.version != serving && (s.version != "2" || s.began.After(done)) {
 			t.Fatalf("version %s answered", s.version)
 		}
 	}
