@@ -85,7 +85,7 @@ func TestBatchDoesNotStarve(t *testing.T) {
 		realtime := flood(ctx, l, priority.Realtime, 5*time.Millisecond, took) // twice what there is
 		batch := flood(ctx, l, priority.Batch, time.Second, took)
 		ran, refused := batch()
-		if len(ran) != 60 || refused != 0 || ran[len(ran)-1] > ageing+9*took {
+		if len(ran) < 60 || refused != 0 || ran[len(ran)-1] > ageing+9*took {
 			t.Errorf("%d batch calls ran, %d were refused; the longest wait is %v", len(ran), refused, ran[len(ran)-1])
 		}
 		realtime()
