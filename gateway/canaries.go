@@ -20,6 +20,9 @@ import (
 	"triton-gateway/internal/fault"
 )
 
+// leastCompared is how many inputs have to be compared at each step where a rule asks for that: if all are answered otherwise, that is enough to go back.
+const leastCompared = 6
+
 // canaryTick is how often canaries are looked at.
 const canaryTick = time.Second
 
@@ -234,8 +237,12 @@ func (c *canaries) begin(name string, e book.Entry) *canaryRun {
 	if err != nil || !ok {
 		return nil // such a route is not taken
 	}
+	judge := canary.New(spec, e.Canary.Step, c.now())
+	if compare > 0 && spec.Guard.Disagreement >= 0 {
+		judge.Need(max(leastCompared, int(float64(spec.Samples)*compare/4))) // some find no room, for others come first
+	}
 	return &canaryRun{name: name, id: e.Canary.ID, written: *e.Plan.Spec.Canary, target: e.Plan.Spec.Canary.Target, control: control, compare: compare,
-		judge: canary.New(spec, e.Canary.Step, c.now())}
+		judge: judge}
 }
 
 // is reports whether a spec still says what the run goes by.

@@ -63,6 +63,7 @@ type canarySite struct {
 	slower, failing, differs float64 // of the new one: times as slow, share of failures and of other answers
 	until                    time.Duration
 	weather, trouble         float64 // of both: times as slow, share of failures
+	busy                     bool    // there is no room for comparisons
 }
 
 // openSite opens a gateway's canaries; it is to be closed before the bubble ends.
@@ -139,7 +140,7 @@ func (s *canarySite) request(name string) {
 		err = fault.New(fault.Upstream, "upstream_error", "no")
 	}
 	routing{s.book, nil, s.canaries}.Answered(r, time.Duration(took*float64(time.Millisecond)), err)
-	if t, ok := s.also(r); ok && err == nil {
+	if t, ok := s.also(r); ok && err == nil && !s.busy {
 		e := shadow.Event{Pair: shadow.Pair{Route: name, Primary: targetName(r.Target), Shadow: targetName(t)}, Outcome: shadow.Compared, Took: 20 * time.Millisecond}
 		e.Comparison.Alike = s.random.Float64() >= s.differs
 		if s.random.Float64() < s.trouble {

@@ -91,6 +91,22 @@ func TestAGoodVersionIsPromotedByTheGateway(t *testing.T) {
 	}
 }
 
+// What nobody compares does not go up, unless nobody is to compare it.
+func TestACanaryWaitsForComparisons(t *testing.T) {
+	for share, want := range map[float64]string{0: book.Done, 0.5: book.Running} {
+		synctest.Test(t, func(t *testing.T) {
+			spec := canarySpec(5*time.Second, 20, 100)
+			spec.Canary.Compare = &share
+			s := openSite(t, &keptRecords{values: map[string][]byte{}}, map[string]route.Spec{"r": spec}, 7)
+			defer s.end()
+			s.busy = true
+			if e := s.traffic("r", time.Minute); e.Canary.State != want {
+				t.Errorf("compare %v: %+v", share, e.Canary)
+			}
+		})
+	}
+}
+
 // Two gateways see one canary through together: each step is made once, for both, and what one finds bad is bad for both.
 func TestTwoGatewaysHaveOneCanary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -27,6 +27,7 @@ type Canary struct {
 	since time.Duration
 	ended Move
 	rule  string
+	pairs float64 // compared inputs that a step takes at least
 }
 
 // New begins a run at a step of a spec that is complete. now is the time since any moment, the same for all calls.
@@ -49,6 +50,13 @@ func (c *Canary) Step() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.step
+}
+
+// Need has every step take at least so many compared inputs, so that nothing goes up that nobody has compared, because there was no room for that.
+func (c *Canary) Need(pairs int) {
+	c.mu.Lock()
+	c.pairs = float64(pairs)
+	c.mu.Unlock()
 }
 
 // Go takes it to a step that others have decided, or back to one that it has left in vain: from there it goes on. What is known of the control's failures stays, and so does what
@@ -90,7 +98,7 @@ func (c *Canary) Next(now time.Duration) (Move, string) {
 	j := &c.judge
 	all := j.totals[Candidate]
 	all.add(j.spans[Candidate])
-	if now-c.since < time.Duration(c.spec.Every) || all.calls < float64(c.spec.Samples) {
+	if now-c.since < time.Duration(c.spec.Every) || all.calls < float64(c.spec.Samples) || j.pairs.calls < c.pairs {
 		return Stay, ""
 	}
 	reason := fmt.Sprintf("good at %v %% for %v: %.0f answers, %.0f failures, %.0f of %.0f compared inputs answered otherwise", c.spec.Steps[c.step],

@@ -28,6 +28,27 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// A step that needs comparisons waits for them.
+func TestNeed(t *testing.T) {
+	spec, _ := Spec{Steps: []float64{10, 100}, Every: Duration(time.Minute), Samples: 3}.Complete()
+	c := New(spec, 0, 0)
+	c.Need(2)
+	for range 9 {
+		c.Answered(Candidate, time.Second, time.Millisecond, false)
+	}
+	c.Compared(true)
+	if m, _ := c.Next(time.Hour); m != Stay {
+		t.Errorf("%v with one comparison of two", m)
+	}
+	c.Compared(true)
+	if m, _ := c.Next(time.Hour); m != Up {
+		t.Errorf("%v", m)
+	}
+	if m, _ := c.Next(9 * time.Hour); m != Stay {
+		t.Errorf("%v: the next step needs its own", m)
+	}
+}
+
 // Gateways of one canary go where one of them has gone, and one whose move was not written down goes back and decides anew.
 func TestGo(t *testing.T) {
 	spec, _ := Spec{Steps: []float64{10, 50, 100}, Every: Duration(time.Minute), Samples: 3}.Complete()
