@@ -15,6 +15,7 @@ import (
 	"triton-gateway/gateway/shadow"
 	"triton-gateway/gateway/telemetry"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 	"triton-gateway/postprocess"
 )
 
@@ -124,8 +125,10 @@ func variant(model, version string) string {
 	return model + "/" + version
 }
 
-// beside is the context of a shadow: under the caller's trace, and without anything else of the caller, who pays for nothing of it.
-func beside(ctx context.Context) context.Context { return telemetry.Following(ctx) }
+// beside is the context of a shadow: under the caller's trace, and without anything else of the caller, who pays for nothing of it. Wherever it waits, others come first.
+func beside(ctx context.Context) context.Context {
+	return priority.With(telemetry.Following(ctx), priority.Batch)
+}
 
 func (s *shadows) ask(ctx context.Context, held *pipeline.Held, pair shadow.Pair, model, version string) (postprocess.Result, error) {
 	ctx, span := s.tracer.Start(ctx, "shadow", telemetry.Internal)
