@@ -9,6 +9,7 @@ import (
 
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/limit"
+	"triton-gateway/internal/priority"
 )
 
 func TestCallsWaitInLine(t *testing.T) {
@@ -127,8 +128,15 @@ func TestWhatCannotBeInTimeIsRefused(t *testing.T) {
 	}
 	// The line is long, and each of them takes a second.
 	p.waiting.Store(shortestLine)
+	var waiters []*priority.Place[waiter]
+	for range shortestLine {
+		waiters = append(waiters, p.line.Join(priority.Interactive, time.Now(), waiter{ctx: long, done: make(chan struct{})}))
+	}
 	if f := wantFault(t, c.Full(long, "m", "1"), fault.Busy, "queue_full"); f.RetryAfter < shortestLine*time.Second || f.RetryAfter > 2*shortestLine*time.Second {
 		t.Errorf("RetryAfter %v", f.RetryAfter)
+	}
+	for _, w := range waiters {
+		p.line.Leave(w)
 	}
 	p.waiting.Store(0)
 	l.limit.Release(0, 0, limit.Left)
