@@ -39,7 +39,7 @@ type switchRecord struct {
 // open reports whether there is still something to do.
 func (r *switchRecord) open() bool { return r.State.Phase != "" && !r.State.Settled() }
 
-// ownedBy reports whether a gateway that lives works on it.
+// alive reports whether a gateway that lives works on it.
 func (r *switchRecord) alive(now time.Time) bool { return r.Owner != "" && now.Sub(r.Beat) < deadAfter }
 
 // switchStore keeps the records of all models under one key.
@@ -64,7 +64,7 @@ func (s *switchStore) load(ctx context.Context) (all map[string]switchRecord, ra
 	return all, raw, nil
 }
 
-// change has f change one model's record, or with a nil pointer's result remove it, and writes it unless another gateway has written meanwhile; then it is done again. It gives what was
+// change has f change one model's record, or empty it, which removes it, and writes it unless another gateway has written meanwhile; then it is done again. It gives what was
 // written. Errors: f's, and Unavailable where the store does not answer.
 func (s *switchStore) change(ctx context.Context, model string, f func(r *switchRecord) error) (switchRecord, error) {
 	for range switchTries {
