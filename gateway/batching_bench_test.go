@@ -3,9 +3,14 @@
 package gateway
 
 import (
+	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +21,7 @@ import (
 	"triton-gateway/gateway/backend/embedded"
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/internal/parts"
+	"triton-gateway/modelconfig"
 	"triton-gateway/tensor"
 )
 
@@ -63,6 +69,79 @@ func BenchmarkBatchingEmbedded(b *testing.B) {
 					b.ReportMetric(v.Mean, "items/run")
 					b.ReportMetric(float64(v.Off), "off")
 				}
+			})
+		}
+	}
+}
+
+// metered is a press that is free again a while after each call, whatever was in it, and does one call at a time, as a GPU does.
+type metered struct {
+	*press
+	cost time.Duration
+	free sync.Mutex
+}
+
+func (m *metered) Infer(ctx context.Context, r *backend.Request) (*backend.Response, error) {
+	m.free.Lock()
+	time.Sleep(m.cost)
+	m.free.Unlock()
+	return m.press.Infer(ctx, r)
+}
+
+// BenchmarkBatchingByTheCall asks a model whose call costs 5 ms, with and without batches, from one caller and from 64: requests a second, and the median of their times.
+func BenchmarkBatchingByTheCall(b *testing.B) {
+	config, err := modelconfig.Parse("press", []byte(`max_batch_size: 64
+		input [{name: "input" data_type: TYPE_FP32 dims: [1]}] output [{name: "value" data_type: TYPE_FP32 dims: [1]}]`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	down := make(chan struct{})
+	close(down)
+	for _, s := range []struct {
+		name  string
+		size  int
+		bound time.Duration
+	}{{"single", 1, 0}, {"size 32, bound 50ms", 32, 50 * time.Millisecond}, {"size 50, bound 200ms", 50, 200 * time.Millisecond}} {
+		for _, callers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/%d callers", s.name, callers), func(b *testing.B) {
+				dir := b.TempDir()
+				if err := os.MkdirAll(filepath.Join(dir, "press"), 0o700); err != nil {
+					b.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "press", "task.yaml"), []byte("task: tabular-regression\ninput: {columns: [x]}\n"), 0o600); err != nil {
+					b.Fatal(err)
+				}
+				m := &metered{press: &press{config: config, down: down}, cost: 5 * time.Millisecond}
+				models := catalog.New(m, catalog.Options{Repository: dir, Log: quietLog()})
+				defer models.Close()
+				g := &Gateway{config: DefaultConfig(), log: quietLog()}
+				g.config.Batching.Size = s.size
+				if s.bound > 0 {
+					g.config.Batching.Bound = s.bound
+				}
+				batched := g.batched(m, models, newMetrics(buildInfo{}))
+				took := make([]time.Duration, b.N)
+				var next atomic.Int64
+				var all sync.WaitGroup
+				b.ResetTimer()
+				for range callers {
+					all.Go(func() {
+						in := tensor.Tensor{Name: "input", DType: tensor.FP32, Shape: []int64{1, 1}, Data: make([]byte, 4)}
+						for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+							began := time.Now()
+							if _, err := batched.Infer(b.Context(), &backend.Request{Model: "press", Version: "1", Inputs: []tensor.Tensor{in}}); err != nil {
+								b.Error(err)
+								return
+							}
+							took[i-1] = time.Since(began)
+						}
+					})
+				}
+				all.Wait()
+				b.StopTimer()
+				slices.Sort(took)
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+				b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 			})
 		}
 	}

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -308,4 +309,16 @@ type telling struct {
 func (m *telling) Infer(ctx context.Context, r *backend.Request) (*backend.Response, error) {
 	m.requests, m.waited = append(m.requests, r.Requests), append(m.waited, r.Waited)
 	return m.mill.Infer(ctx, r)
+}
+
+func TestBatchesHaveFewSizes(t *testing.T) {
+	got := []int64{}
+	for n := int64(1); n <= 50; n++ {
+		if r := rounded(n); len(got) == 0 || got[len(got)-1] != r {
+			got = append(got, r)
+		}
+	}
+	if !slices.Equal(got, []int64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48}) {
+		t.Errorf("sizes up to 50: %v", got)
+	}
 }

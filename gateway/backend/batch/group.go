@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -137,12 +138,15 @@ func (g *group) ended(began time.Time, ok bool) {
 // flush sends a batch of those who wait. It needs mu.
 func (g *group) flush() {
 	var list []*call
-	items := int64(0)
+	items, most := int64(0), int64(g.rule.Size)
+	if !g.rule.Inexact && g.items < most {
+		most = rounded(max(g.items, 1))
+	}
 	now := time.Now()
 	for g.waiting.Len() > 0 {
 		next := g.waiting.Next(now)
 		c := next.Value
-		if len(list) > 0 && items+c.items > int64(g.rule.Size) {
+		if len(list) > 0 && items+c.items > most {
 			break
 		}
 		if c.ctx.Err() != nil { // it is about to leave
@@ -174,6 +178,16 @@ func (g *group) flush() {
 		g.b.observe(list[0].request.Model, items, began.Sub(first))
 		ok = g.run(list, rule)
 	}()
+}
+
+// rounded is the largest of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... that is not above n. Each size of batch has to be compared once with as many single calls, so there are to be few.
+// n is at least 1.
+func rounded(n int64) int64 {
+	step := int64(1) << (bits.Len64(uint64(n)) - 1)
+	if step > 1 && n >= step+step/2 {
+		return step + step/2
+	}
+	return step
 }
 
 // arm sees to it that the first of those who wait does not wait for ever. It needs mu.
