@@ -93,7 +93,13 @@ func TestLoadModelRepository(t *testing.T) {
 		c, _, err := Load(filepath.Dir(path))
 		if err != nil {
 			t.Error(err)
-		} else if c.MaxBatchSize == 0 || len(c.Inputs) == 0 || len(c.Outputs) == 0 || c.Backend != "onnxruntime" {
+			continue
+		}
+		backend, batches := "onnxruntime", true
+		if c.Decoupled { // each text by itself
+			backend, batches = "python", false
+		}
+		if c.Name != filepath.Base(filepath.Dir(path)) || (c.MaxBatchSize > 0) != batches || len(c.Inputs) == 0 || len(c.Outputs) == 0 || c.Backend != backend {
 			t.Errorf("%s: %+v", path, c)
 		}
 	}
