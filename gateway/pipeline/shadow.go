@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"maps"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/cache"
@@ -216,6 +217,9 @@ func (h *Held) pass(ctx context.Context, m *catalog.Model, v catalog.Version) (p
 	}
 	r := *h.raw
 	r.Model, r.Version = m.Name, v.Number
+	r.Params = maps.Clone(r.Params)
+	delete(r.Params, paramPriority) // the primary's
+	(&job{model: &compiled{Model: m}, raw: &r}).classed(ctx)
 	if err := backend.Check(m.Config, &r); err != nil {
 		return postprocess.Result{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"image/png"
+	"maps"
 	"math"
 	"net/http"
 	"reflect"
@@ -15,6 +16,8 @@ import (
 	"triton-gateway/gateway/cache"
 	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
+	"triton-gateway/modelconfig"
 	"triton-gateway/postprocess"
 	"triton-gateway/preprocess"
 	"triton-gateway/task"
@@ -201,6 +204,36 @@ func TestAskAgain(t *testing.T) {
 
 // memory counts its holders.
 type memory struct{ holders int }
+
+// A shadow's call has the level of its own class and model, not what the primary's was sent with.
+func TestAShadowHasItsOwnLevel(t *testing.T) {
+	r, h := shadowRig(t)
+	back := &seen{fakeBackend: r.backend}
+	r.Backend = back
+	model := *r.models.models["tensors"]
+	model.Config = &modelconfig.Config{Name: "tensors", MaxBatchSize: 8, PriorityLevels: 3, PriorityDefault: 2,
+		Inputs: []modelconfig.IO{{Name: "in", DType: tensor.FP32, Dims: []int64{2}}}, Outputs: []modelconfig.IO{{Name: "out", DType: tensor.FP32, Dims: []int64{-1}}}}
+	r.models.models["tensors"] = &model
+	for _, own := range []map[string]any{nil, {paramPriority: uint64(2), "x": "y"}} {
+		if _, err := r.Pass(priority.With(t.Context(), priority.Realtime), &backend.Request{Model: "ab-tensors", Inputs: floats(1, 2), Params: maps.Clone(own)}); err != nil {
+			t.Fatal(err)
+		}
+		held := h.take()[0]
+		if _, err := held.Ask(priority.With(t.Context(), priority.Batch), "tensors", "2"); err != nil {
+			t.Fatal(err)
+		}
+		held.Release()
+		n := len(back.requests)
+		primary, shadow := back.requests[n-2].Params, back.requests[n-1].Params
+		want := any(uint64(1))
+		if own != nil {
+			want = own[paramPriority]
+		}
+		if primary[paramPriority] != want || shadow[paramPriority] != uint64(3) || shadow["x"] != own["x"] {
+			t.Errorf("with %v: %v, and its shadow %v", own, primary, shadow)
+		}
+	}
+}
 
 func (m *memory) Retain()  { m.holders++ }
 func (m *memory) Release() { m.holders-- }
