@@ -47,7 +47,7 @@ func (g *Gateway) Banner() string {
 		entries, _ := g.server.routes.book.Entries()
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
 			if plan := entries[name].Plan; plan != nil {
-				fmt.Fprintf(&b, "  route     %-20s over %d\n", name, len(plan.Spec.Candidates))
+				fmt.Fprintf(&b, "  route     %-20s over %d\n", name, len(plan.Targets()))
 			}
 		}
 	}

@@ -11,7 +11,7 @@ type Spec struct {
 	Steps   []float64 `yaml:"steps" json:"steps,omitempty" maxItems:"32" doc:"Percent of the requests, one step after the other. Default 1, 5, 25, 50, 100"`
 	Every   Duration  `yaml:"every" json:"every,omitempty" example:"5m" doc:"Shortest time of a step. Default 5m"`
 	Samples int       `yaml:"samples" json:"samples,omitempty" minimum:"0" maximum:"1000000" doc:"Fewest answers of the new version at each step. Default 50"`
-	Guard   Guard     `yaml:"guard" json:"guard,omitempty" doc:"What ends it"`
+	Guard   Guard     `yaml:"guard" json:"guard,omitzero" doc:"What ends it"`
 }
 
 // Guard holds how much worse than the control the new version may be. Zero means the default; a negative number turns a rule off.
