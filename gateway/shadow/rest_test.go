@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"triton-gateway/internal/fault"
 	"triton-gateway/postprocess"
 )
 
@@ -62,6 +63,43 @@ func TestAShadowThatIsAlwaysLateIsLeftAlone(t *testing.T) {
 		}
 		if stats[0].Failure == nil || stats[0].FailedAt.IsZero() || stats[1].Failure != nil {
 			t.Errorf("%v", stats[0].Failure)
+		}
+	})
+}
+
+// A shadow that is away is left alone too, and those who wait for it are dropped; it is tried once each Timeout, and not ever more seldom.
+func TestAShadowThatIsAwayIsLeftAlone(t *testing.T) {
+	bubble(t, Options{Parallel: 1, Waiting: 20, Timeout: time.Second}, func(r *rig) {
+		asked := 0
+		away := func(context.Context) (postprocess.Result, error) {
+			asked++
+			time.Sleep(time.Millisecond)
+			return postprocess.Result{}, fault.New(fault.Unavailable, "backend_unavailable", "nobody there")
+		}
+		for range 20 {
+			if !r.offer(away) {
+				t.Fatal("there was room")
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if got := r.Stats()[0].Outcomes; asked != 3 || got[Failed] != 3 || got[DroppedLate] != 17 {
+			t.Fatalf("asked %d times: %v", asked, got)
+		}
+		for range 100 { // ten seconds
+			r.offer(away)
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+		}
+		if asked < 3+8 || asked > 3+10 {
+			t.Errorf("asked %d times", asked)
+		}
+		time.Sleep(time.Second)
+		for range 3 {
+			if !r.offer(gives(100)) {
+				t.Error("it is back")
+			}
+			synctest.Wait()
 		}
 	})
 }

@@ -28,6 +28,10 @@ func (r *Runner) run(w *run, e *Event) error {
 		e.Outcome, e.Err = DroppedClosed, nil
 		return nil
 	}
+	if r.overtaken(w) {
+		e.Outcome, e.Err = DroppedLate, nil
+		return nil
+	}
 	if r.options.Idle != nil && !r.options.Idle() {
 		e.Outcome, e.Err = DroppedLoad, nil
 		return nil

@@ -55,7 +55,7 @@ const (
 	DroppedFull   Outcome = "dropped_full"   // all places are taken, those to wait in too
 	DroppedBytes  Outcome = "dropped_bytes"  // the other offers hold too many bytes
 	DroppedLoad   Outcome = "dropped_load"   // Idle said no, or Ask found no room
-	DroppedLate   Outcome = "dropped_late"   // the pair's shadow was late several times in a row, and is left alone for a while
+	DroppedLate   Outcome = "dropped_late"   // the pair's shadow was late or away several times in a row, and is left alone for a while
 	DroppedClosed Outcome = "dropped_closed" // the runner was closed
 )
 
@@ -97,6 +97,7 @@ type Runner struct {
 type run struct {
 	Offer
 	ctx context.Context // the caller's, without its end
+	try bool            // asked to see whether a shadow that was left alone is back; see rest
 }
 
 // New makes a runner, which has no goroutines as long as nothing runs.
@@ -143,9 +144,12 @@ func (r *Runner) take(w *run) Outcome {
 		return DroppedFull
 	case w.Bytes > r.options.HeldBytes-r.held:
 		return DroppedBytes
-	case r.resting(w.Pair):
+	}
+	rests, try := r.resting(w.Pair)
+	if rests {
 		return DroppedLate
 	}
+	w.try = try
 	r.held += w.Bytes
 	if r.running < r.options.Parallel {
 		r.running++
