@@ -233,9 +233,17 @@ func TestSwitchUnderLoad(t *testing.T) {
 	firsts, took := unmixed(t, all, flips)
 	most := slices.Max(took)
 	usual := median(took)
-	t.Logf("%d switches, median %v; rollback %v; %d requests, median %v, max %v; first request after a switch: median %v, max %v",
-		times, median(switching).Round(time.Millisecond), back.Round(time.Millisecond), len(all), usual, most, median(firsts), slices.Max(firsts))
 	bound := usual * 3 / 2
+	above := func(list []time.Duration) (percent float64) {
+		for _, d := range list {
+			if d > bound {
+				percent += 100 / float64(len(list))
+			}
+		}
+		return percent
+	}
+	t.Logf("%d switches, median %v; rollback %v; %d requests, median %v, max %v; first request after a switch: median %v, max %v; %.0f %% of those are above 1.5 times a usual one, and %.0f %% of all",
+		times, median(switching).Round(time.Millisecond), back.Round(time.Millisecond), len(all), usual, most, median(firsts), slices.Max(firsts), above(firsts), above(took))
 	if os.Getenv(longEnv) != "1" {
 		bound = max(bound, 200*time.Millisecond) // other tests run beside this one; a cold model takes 400 ms
 	}
