@@ -183,10 +183,7 @@ func (c *canaries) told(e shadow.Event) {
 
 // targetName names a target as X-Route does: model/version, or the model alone.
 func targetName(t route.Target) string {
-	if t.Version == "" {
-		return t.Model
-	}
-	return t.Model + "/" + string(t.Version)
+	return variant(t.Model, string(t.Version))
 }
 
 // named reports whether a name as X-Route has it, model/version, is that of a target.
@@ -194,8 +191,7 @@ func named(name string, t route.Target) bool {
 	if t.Version != "" {
 		return name == targetName(t)
 	}
-	model, _, _ := strings.Cut(strings.TrimPrefix(name, t.Model), "/")
-	return strings.HasPrefix(name, t.Model) && model == ""
+	return name == t.Model || strings.HasPrefix(name, t.Model+"/")
 }
 
 // look asks every canary what is to be done. It waits for nobody: what goes back has nothing any more before that is written, whether or not the store answers.

@@ -87,7 +87,7 @@ func (s *server) sayToCanary(ctx context.Context, in *routeChangeInput, action, 
 }
 
 // contradicts is the fault of a word that does not fit a canary's state.
-func contradicts(format string) error { return fault.New(fault.Conflict, "conflict", "%s", format) }
+func contradicts(what string) error { return fault.New(fault.Conflict, "conflict", "%s", what) }
 
 func promoted(now book.Canary) (book.Canary, error) {
 	switch now.State {

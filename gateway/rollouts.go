@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -90,7 +92,7 @@ func (s *switches) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
 	defer cancel()
 	s.flush(ctx)
-	for _, model := range sortedNames(s.seen()) {
+	for _, model := range slices.Sorted(maps.Keys(s.seen())) {
 		_, _ = s.store.change(ctx, model, func(r *switchRecord) error {
 			if r.Owner == s.self {
 				r.Owner, r.Beat = "", time.Time{}
@@ -114,10 +116,7 @@ func (s *switches) flipped(model string) time.Time { return s.seen()[model].Flip
 func (s *switches) note(model string, r switchRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := make(map[string]switchRecord, len(s.records)+1)
-	for name, old := range s.records {
-		next[name] = old
-	}
+	next := maps.Clone(s.records)
 	if next[model] = r; r.Pin == "" {
 		delete(next, model)
 	}

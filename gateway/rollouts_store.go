@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"slices"
 	"time"
 
 	"triton-gateway/gateway/rollout"
@@ -107,5 +106,3 @@ func wayOf(r *switchRecord) rollout.Way {
 	}
 	return rollout.Finish
 }
-
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -11,12 +11,6 @@ import (
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/rollout"
 	"triton-gateway/internal/fault"
-	"triton-gateway/modelconfig"
-)
-
-const (
-	warmRuns  = 2        // times that each call is made: some backends compile on the second
-	warmBytes = 64 << 20 // of the inputs of one call
 )
 
 // warmed is what is known of loads, by server, model and version.
@@ -183,14 +177,14 @@ func (s *switches) switching(model string) bool {
 	return known && !state.Settled()
 }
 
-// warmOne makes the calls of rollout.Samples.
+// warmOne makes the warm-up calls of a version.
 func (s *switches) warmOne(ctx context.Context, r rollout.Replica, model, version string) error {
 	m, err := s.catalog.Lookup(model)
 	if err != nil || m.Source == catalog.FromGraph {
 		return nil // the catalog does not serve it
 	}
 	began := time.Now()
-	err = warmUp(ctx, r, m.Config, model, version)
+	err = s.config.settings().WarmUp(ctx, r, m.Config, model, version)
 	s.counts.warmed(err)
 	if err != nil {
 		if s.life.Err() == nil {
@@ -199,21 +193,5 @@ func (s *switches) warmOne(ctx context.Context, r rollout.Replica, model, versio
 		return err
 	}
 	s.log.Debug("warmed up", "endpoint", r.Name(), "model", model, "version", version, "took_ms", time.Since(began).Milliseconds())
-	return nil
-}
-
-func warmUp(ctx context.Context, r rollout.Replica, c *modelconfig.Config, model, version string) error {
-	list, err := rollout.Samples(c, model, version, warmBytes)
-	if err != nil {
-		return err
-	}
-	for range warmRuns {
-		for _, sample := range list {
-			call := *sample
-			if err := r.Infer(ctx, &call); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }

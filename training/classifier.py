@@ -59,6 +59,11 @@ def batches(pictures, labels, task, size, seed):
         yield np.moveaxis(pipeline.normalise(out, spec), 1, -1), labels[pick]
 
 
+def chosen(run, pictures, task):
+    """The class that a model gives to each of the uint8 squares, which have the size of its input."""
+    return np.concatenate([run(pipeline.normalise(pictures[i:i + 100], task["preprocess"])).argmax(1) for i in range(0, len(pictures), 100)])
+
+
 def train(version, say=print):
     """Draws, trains, writes the ONNX file, measures it. Returns rows for the results table."""
     task, plan = pipeline.load_task(MODEL), VERSIONS[version]
@@ -85,8 +90,7 @@ def train(version, say=print):
             ("one picture, one core, median", f"{onnxfile.milliseconds(path, probe[:1]):.2f} ms")]
     for name, count, how in (("held-out drawings, 72 to 420 pixels", 3000, {}), ("held-out drawings at 640x480", 500, {"size": (480, 640)})):
         held, truth = drawn(count, 77, task, 0, **how)
-        hits = (np.concatenate([run(pipeline.normalise(held[i:i + 100], task["preprocess"])).argmax(1)
-                                for i in range(0, count, 100)]) == truth)
+        hits = chosen(run, held, task) == truth
         per = ", ".join(f"{n} {hits[truth == i].mean():.3f}" for i, n in enumerate(task["labels"]))
         rows.append((f"accuracy, {count} {name}", f"{hits.mean():.4f} ({per})"))
     return rows

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
@@ -51,8 +50,7 @@ def make():
     path = onnxfile.save(quantised(source), MODEL, 1)
     task = pipeline.load_task(MODEL)
     held, truth = classifier.drawn(3000, 77, task, 0)
-    runs = [onnxfile.session(p) for p in (path, source)]
-    mine, other = (np.concatenate([run(pipeline.normalise(held[i:i + 100], task["preprocess"])).argmax(1) for i in range(0, len(held), 100)]) for run in runs)
+    mine, other = (classifier.chosen(onnxfile.session(p), held, task) for p in (path, source))
     probe = pipeline.normalise(held[:1], task["preprocess"])
     return [("file", f"{path.stat().st_size / 1024:.0f} KiB ({source.stat().st_size / 1024:.0f} in 32 bits)"),
             ("one picture, one core, median", f"{onnxfile.milliseconds(path, probe):.2f} ms ({onnxfile.milliseconds(source, probe):.2f} in 32 bits)"),

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,10 +35,7 @@ func (c *Catalog) Pin(model, version string) {
 	if old == nil || old.models[model] == nil {
 		return
 	}
-	next := &snapshot{models: make(map[string]*Model, len(old.models)), list: slices.Clone(old.list)}
-	for name, m := range old.models {
-		next.models[name] = m
-	}
+	next := &snapshot{models: maps.Clone(old.models), list: slices.Clone(old.list)}
 	c.pins.put(next, model)
 	c.now.Store(next)
 }

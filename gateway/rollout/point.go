@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
+	"triton-gateway/modelconfig"
 )
 
 // rounds bound how often it is begun anew because replicas come back meanwhile.
@@ -80,15 +80,18 @@ func (r *Rollouts) warm(ctx context.Context, rep Replica, model, version string)
 	r.mu.Lock()
 	config := r.models[model].config
 	r.mu.Unlock()
-	list, err := Samples(config, model, version, r.set.MaxBytes)
+	return within(ctx, r.set.Warm, func(ctx context.Context) error { return r.set.WarmUp(ctx, rep, config, model, version) })
+}
+
+// WarmUp makes the calls of Samples on one server, each Runs times: some backends compile on the second. It ends with ctx; Warm does not bound it. The error is that of Samples, or of the
+// first call that fails.
+func (s Settings) WarmUp(ctx context.Context, rep Replica, c *modelconfig.Config, model, version string) error {
+	s = s.complete()
+	list, err := Samples(c, model, version, s.MaxBytes)
 	if err != nil {
 		return err
 	}
-	return within(ctx, r.set.Warm, func(ctx context.Context) error { return infer(ctx, rep, list, r.set.Runs) })
-}
-
-func infer(ctx context.Context, rep Replica, list []*backend.Request, runs int) error {
-	for range runs {
+	for range s.Runs {
 		for _, sample := range list {
 			call := *sample // of which all replicas share the bytes
 			if err := rep.Infer(ctx, &call); err != nil {

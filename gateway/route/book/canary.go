@@ -2,6 +2,7 @@ package book
 
 import (
 	"context"
+	"maps"
 
 	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
@@ -150,10 +151,7 @@ func (b *Book) Withdraw(name, id, rule, reason string) bool {
 		return false
 	}
 	b.held[name] = Canary{ID: id, State: Back, Step: e.Canary.Step, Rule: rule, Reason: reason}
-	next := make(map[string]Entry, len(entries))
-	for n, other := range entries {
-		next[n] = other
-	}
+	next := maps.Clone(entries)
 	next[name] = b.hold(name, e)
 	b.now.Store(&next)
 	b.serial.Add(1)
