@@ -32,6 +32,8 @@ type canaries struct {
 	audit auditor
 	log   *slog.Logger
 	began time.Time
+	// chance is a number from 0 to 1, 1 excluded, that decides which answers are compared. It is called by many at once.
+	chance func() float64
 
 	runs atomic.Pointer[map[string]*canaryRun] // by route
 
@@ -64,7 +66,7 @@ type canaryMove struct {
 
 // openCanaries begins to look after the canaries of a book.
 func openCanaries(b *book.Book, audit auditor, log *slog.Logger) *canaries {
-	c := &canaries{book: b, audit: audit, log: log, began: time.Now(), moves: map[moveKey]float64{}}
+	c := &canaries{book: b, audit: audit, log: log, began: time.Now(), chance: rand.Float64, moves: map[moveKey]float64{}}
 	c.runs.Store(&map[string]*canaryRun{})
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
@@ -149,7 +151,7 @@ func (c *canaries) also(r *pipeline.Routed) (t route.Target, ok bool) {
 		return t, false
 	}
 	run := c.run(r.Plan.Name)
-	if run == nil || !run.watched.Load() || r.Target != run.target || rand.Float64() >= run.compare {
+	if run == nil || !run.watched.Load() || r.Target != run.target || c.chance() >= run.compare {
 		return t, false
 	}
 	return run.control, true

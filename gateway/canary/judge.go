@@ -10,7 +10,7 @@ import (
 // Each rule is a sequential probability ratio test (Wald 1945): the evidence that the new version is bad, against that it is as good as the control, is weighed anew after each
 // span, and doubt is about the chance of calling a good one bad, whenever one looks. Both sides are compared within a span: what befalls the machine befalls both.
 const (
-	decisive = 6.2 // evidence above which a rule decides: ln((1 - 0.01) / doubt), doubt 0.002
+	decisive = 5.3 // evidence above which a rule decides: ln((1 - 0.01) / doubt), doubt 0.005
 	span     = 2 * time.Second
 	fewest   = 4 // answers of a side, or its times say nothing
 	// Of spans in which the new version is slower than allowed there is one in four by chance, and three in four where it is so in truth.
