@@ -113,11 +113,18 @@ func TestServerStreams(t *testing.T) {
 }
 
 func TestServerDeadlines(t *testing.T) {
-	begun, ended := make(chan struct{}, 10), make(chan error, 10)
+	type told struct {
+		begun chan struct{}
+		ended chan error
+	}
+	methods := map[string]told{}
+	for _, m := range []string{"/a.B/LateHang", "/a.B/LeftHang"} {
+		methods[m] = told{make(chan struct{}, 100), make(chan error, 100)}
+	}
 	_, address := serveLean(t, ServerOptions{}, func(c *ServerCall) {
-		if c.Method() == "/a.B/Hang" {
-			begun <- struct{}{}
-			defer func() { ended <- c.Context().Err() }()
+		if m, ok := methods[c.Method()]; ok {
+			m.begun <- struct{}{}
+			defer func() { m.ended <- c.Context().Err() }()
 		}
 		echoCall(c)
 	})
@@ -129,25 +136,27 @@ func TestServerDeadlines(t *testing.T) {
 		}
 	}
 	echo()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if err := c.Invoke(ctx, "/a.B/Hang", &in, &out); status.Code(err) != codes.DeadlineExceeded {
-		t.Error(err)
+	late, left := methods["/a.B/LateHang"], methods["/a.B/LeftHang"]
+	for wait := 100 * time.Millisecond; len(late.begun) == 0; wait *= 2 { // on a slow machine the time may be over before the call has come
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		if err := c.Invoke(ctx, "/a.B/LateHang", &in, &out); status.Code(err) != codes.DeadlineExceeded {
+			t.Error(err)
+		}
+		cancel()
 	}
-	within(t, "the call", begun)
-	if err := <-ended; err == nil { // the client's RST_STREAM may come before the deadline on this side
+	if err := <-late.ended; err == nil { // the client's RST_STREAM may come before the deadline on this side
 		t.Error(err)
 	}
 	echo()
-	ctx, cancel = context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-begun
+		<-left.begun
 		cancel()
 	}()
-	if err := c.Invoke(ctx, "/a.B/Hang", &in, &out); status.Code(err) != codes.Canceled {
+	if err := c.Invoke(ctx, "/a.B/LeftHang", &in, &out); status.Code(err) != codes.Canceled {
 		t.Error(err)
 	}
-	if err := <-ended; err != context.Canceled {
+	if err := <-left.ended; err != context.Canceled {
 		t.Error(err)
 	}
 	echo()

@@ -28,7 +28,7 @@ func TestAFakeOfKnownCapacity(t *testing.T) {
 		t.Errorf("%d answered in %v: %v", r.Count(Answered), r.Elapsed, r.Texts)
 	}
 	process.Kill()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if v, text := call(ctx, 0); v != Down {
 		t.Errorf("the child is gone: verdict %d %s", v, text)

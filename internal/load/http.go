@@ -18,7 +18,7 @@ type HTTP struct {
 // NewHTTP makes a client that posts to a URL, with these headers in every request.
 func NewHTTP(url string, header http.Header, connections int) *HTTP {
 	return &HTTP{url: url, header: header, client: &http.Client{
-		Timeout:   time.Minute,
+		Timeout:   5 * time.Minute,
 		Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxIdleConns: connections, DisableCompression: true},
 	}}
 }
