@@ -126,4 +126,27 @@ func TestFreePortsAreFreeAndDiffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
+	for _, port := range ports { // a file that is opened anew is another's, as far as its lock goes
+		if _, ok := reserve(port); ok {
+			t.Errorf("port %d is given to two", port)
+		}
+	}
+}
+
+func TestAPortThatIsGivenBackCanBeHad(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	giveBack, ok := reserve(portFirst)
+	if _, again := reserve(portFirst); !ok || again {
+		t.Fatalf("had %v, and by another %v", ok, again)
+	}
+	giveBack()
+	giveBack, ok = reserve(portFirst)
+	if !ok {
+		t.Error("it is still taken")
+	}
+	giveBack()
+	t.Setenv("TMPDIR", "/dev/null")
+	if _, ok := reserve(portFirst); !ok {
+		t.Error("without a folder for the files there are no ports")
+	}
 }
