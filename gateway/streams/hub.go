@@ -63,10 +63,10 @@ func (h *Hub) Start(ctx context.Context, tenant string, about any, run Run) (*Re
 	timed, over := context.WithDeadlineCause(context.WithoutCancel(ctx), end, errTooLong)
 	under, cancel := context.WithCancelCause(timed)
 	s := &Stream{hub: h, id: rand.Text(), tenant: tenant, about: about, cancel: cancel, changed: make(chan struct{}), first: 1}
+	r := &Reader{stream: s}
+	s.readers = []*Reader{r} // before there is a timer, which may fire before it is stopped
 	s.timer = time.AfterFunc(h.limits.Grace, s.abandon)
 	s.timer.Stop()
-	r := &Reader{stream: s}
-	s.readers = append(s.readers, r)
 	if err := h.add(s); err != nil {
 		over()
 		return nil, err

@@ -286,3 +286,18 @@ func TestDrain(t *testing.T) {
 		_ = h.Close()
 	})
 }
+
+// Whoever begins a stream reads it: it is not abandoned before its first reader has it, however short the grace is.
+func TestAStreamIsNotAbandonedAsItBegins(t *testing.T) {
+	l := small()
+	l.Streams, l.Grace = 1000, 1
+	h := New(l)
+	for range l.Streams {
+		if _, err := h.Start(t.Context(), "", nil, func(ctx context.Context, _ func([]byte) error) error { <-ctx.Done(); return context.Cause(ctx) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Close(); err != nil || h.Stats().Ended[Abandoned] != 0 {
+		t.Errorf("%v, %+v", err, h.Stats())
+	}
+}
