@@ -19,6 +19,7 @@ import (
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/parts"
 	"triton-gateway/tritonpb"
 )
 
@@ -180,7 +181,7 @@ func TestCallsIntoTheServersMachineAreRefused(t *testing.T) {
 }
 
 func TestGRPCDeadlines(t *testing.T) {
-	r := newRig(t, func(d *Deps) { d.Limits.Timeout = time.Minute })
+	r := newRig(t, func(d *Deps) { d.Limits.Timeout = 10 * time.Minute })
 	var left time.Duration
 	r.runner.pass = func(ctx context.Context, q *backend.Request) (*pipeline.Passed, error) {
 		at, _ := ctx.Deadline()
@@ -188,7 +189,7 @@ func TestGRPCDeadlines(t *testing.T) {
 		return &pipeline.Passed{Response: echo(q)}, nil
 	}
 	client := r.client(t)
-	for timeout, most := range map[time.Duration]time.Duration{0: time.Minute, 10 * time.Minute: time.Minute, 10 * time.Second: 10 * time.Second} {
+	for timeout, most := range map[time.Duration]time.Duration{0: 10 * time.Minute, time.Hour: 10 * time.Minute, 3 * time.Minute: 3 * time.Minute} {
 		ctx, cancel := context.WithCancel(t.Context())
 		if timeout > 0 {
 			ctx, cancel = context.WithTimeout(t.Context(), timeout)
@@ -215,10 +216,20 @@ func TestGRPCCallsAreObserved(t *testing.T) {
 	})
 	client := r.client(t)
 	ctx := call(t)
-	_, _ = client.ModelInfer(ctx, numbered("echo", "a"))
-	_, _ = client.ModelInfer(ctx, numbered("made up", "a"))
-	_, _ = client.ModelReady(ctx, &tritonpb.ModelReadyRequest{Name: "echo"})
-	_, _ = client.RepositoryModelLoad(ctx, &tritonpb.RepositoryModelLoadRequest{ModelName: "echo"})
+	for i, one := range []func(){
+		func() { _, _ = client.ModelInfer(ctx, numbered("echo", "a")) }, func() { _, _ = client.ModelInfer(ctx, numbered("made up", "a")) },
+		func() { _, _ = client.ModelReady(ctx, &tritonpb.ModelReadyRequest{Name: "echo"}) },
+		func() {
+			_, _ = client.RepositoryModelLoad(ctx, &tritonpb.RepositoryModelLoadRequest{ModelName: "echo"})
+		},
+	} {
+		one()
+		parts.Until(t, "it is observed", time.Minute, func() bool { // which is after its answer
+			mu.Lock()
+			defer mu.Unlock()
+			return len(seen) > i
+		})
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	want := `[grpc ModelInfer "echo" OK grpc ModelInfer "" NotFound grpc ModelReady "echo" OK grpc RepositoryModelLoad "echo" PermissionDenied]`

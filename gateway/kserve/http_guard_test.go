@@ -31,7 +31,7 @@ func (h *httpRig) wire(t *testing.T) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	return &wire{conn, bufio.NewReader(conn)}
 }
 
@@ -122,7 +122,7 @@ func TestBodiesOverTheLimitAreRefusedByTheirHeader(t *testing.T) {
 }
 
 func TestDeadlinesAreTheCallersAndCapped(t *testing.T) {
-	h := newHTTPRig(t, false, func(d *Deps) { d.Limits.Timeout = 50 * time.Second })
+	h := newHTTPRig(t, false, func(d *Deps) { d.Limits.Timeout = 500 * time.Second })
 	var left time.Duration
 	h.runner.pass = func(ctx context.Context, r *backend.Request) (*pipeline.Passed, error) {
 		deadline, _ := ctx.Deadline()
@@ -133,7 +133,7 @@ func TestDeadlinesAreTheCallersAndCapped(t *testing.T) {
 		}
 		return &pipeline.Passed{Response: echo(r)}, nil
 	}
-	for value, want := range map[string]time.Duration{"": 50, "20": 20, "7.5": 7500, "20s": 20, "1m": 50, "1e300": 50, "1000": 50} {
+	for value, want := range map[string]time.Duration{"": 500, "200": 200, "75.5": 75500, "200s": 200, "10m": 500, "1e300": 500, "1000": 500} {
 		if want < 1000 {
 			want *= 1000
 		}
@@ -142,7 +142,7 @@ func TestDeadlinesAreTheCallersAndCapped(t *testing.T) {
 			headers = []string{headerTimeout, value}
 		}
 		h.infer(t, goodJSON, headers...)
-		if got := left.Milliseconds(); got > int64(want) || got < int64(want)-5000 {
+		if got := left.Milliseconds(); got > int64(want) || got < int64(want)-60_000 {
 			t.Errorf("%q: %d ms were left, want %d", value, got, want)
 		}
 	}
@@ -171,7 +171,7 @@ func TestACallerThatLeavesCancelsItsCall(t *testing.T) {
 		if err != context.Canceled {
 			t.Errorf("ended by %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the call went on")
 	}
 }

@@ -24,7 +24,7 @@ type twins struct {
 	triton, gateway string // http://host:port
 	client          *http.Client
 	repository      string
-	renewed         bool // the Triton is another one than at first
+	renewed         int // how often the Triton has become another one
 }
 
 // newTwins puts a gateway before a Triton.
@@ -61,15 +61,16 @@ func tritonclient(address string, log *slog.Logger) (*upstream.Client, error) {
 	return upstream.New(upstream.Config{Endpoints: []string{address}}, upstream.Deps{Log: log})
 }
 
-// both asks both. On a crowded machine the process in which Triton runs a Python model sometimes dies with its first request, and that Triton answers for the model no
-// more: then both are asked again, once with a Triton of their own.
+// both asks both. On a crowded machine Triton sometimes gives up the process in which it runs a Python model, as it hears nothing from it for a second, and answers for
+// the model no more: then both are asked again, with another Triton of their own.
 func (w *twins) both(t *testing.T, method, path, body string, headers ...string) (theirs, ours httpReply) {
 	t.Helper()
 	theirs, ours = ask1(t, w.client, method, w.triton+path, []byte(body), headers...), ask1(t, w.client, method, w.gateway+path, []byte(body), headers...)
-	if stubDied(theirs.body) && !w.renewed {
-		t.Logf("%s: %s", path, theirs.body)
+	if (stubDied(theirs.body) || stubDied(ours.body)) && w.renewed < 5 {
+		t.Logf("%s: %s, %s", path, theirs.body, ours.body)
+		renewed := w.renewed + 1
 		*w = *newTwins(t, parts.Triton(t, w.repository))
-		w.renewed = true
+		w.renewed = renewed
 		return w.both(t, method, path, body, headers...)
 	}
 	return theirs, ours

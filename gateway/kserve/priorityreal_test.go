@@ -1,10 +1,12 @@
 package kserve
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,16 +28,20 @@ import (
 	"triton-gateway/tritonpb"
 )
 
-// sleeper is a model that takes as many seconds as its input says, one request after the other. The file began says that it has begun.
-const sleeper = `import os, time
+// stopper is a model that answers one request after the other and writes the number of each into the file order; at the number 1 it waits for the file go.
+const stopper = `import os, time
 import triton_python_backend_utils as pb
 class TritonPythonModel:
     def execute(self, requests):
+        here = os.path.dirname(__file__)
         out = []
         for r in requests:
             a = pb.get_input_tensor_by_name(r, "IN")
-            open(os.path.join(os.path.dirname(__file__), "began"), "w").close()
-            time.sleep(float(a.as_numpy().flat[0]))
+            n = int(a.as_numpy().flat[0])
+            with open(os.path.join(here, "order"), "a") as f:
+                f.write("%d " % n)
+            while n == 1 and not os.path.exists(os.path.join(here, "go")):
+                time.sleep(0.01)
             out.append(pb.InferenceResponse([pb.Tensor("OUT", a.as_numpy())]))
         return out
 `
@@ -70,7 +76,7 @@ func TestRealLevels(t *testing.T) {
 		}
 		config := `backend: "python" max_batch_size: 1 input [{name: "IN" data_type: TYPE_FP32 dims: [1]}] output [{name: "OUT" data_type: TYPE_FP32 dims: [1]}]
 			instance_group [{count: 1 kind: KIND_CPU}] dynamic_batching { ` + levels + ` }`
-		for path, text := range map[string]string{filepath.Join(folder, "model.py"): sleeper, filepath.Join(repository, model, "config.pbtxt"): config} {
+		for path, text := range map[string]string{filepath.Join(folder, "model.py"): stopper, filepath.Join(repository, model, "config.pbtxt"): config} {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -96,11 +102,11 @@ func TestRealLevels(t *testing.T) {
 	r := &rig{Server: New(Deps{Runner: unlimited{p}, Models: models, Backend: b, Codes: tableOf, Class: class, Log: quiet, Limits: Limits{Message: 1 << 20, Timeout: time.Minute, Streams: 100}})}
 	client := tritonpb.NewGRPCInferenceServiceClient(dial(t, r.serve(t, false)))
 
-	ends := make(chan string, 10)
+	ends := make(chan error, 20)
 	sent := 0
-	call := func(name, model, class string, own any, seconds float32) {
+	call := func(model, class string, own any, number float32) {
 		t.Helper()
-		request := raw(ask(input("IN", "FP32", 1, 1)), floats(seconds))
+		request := raw(ask(input("IN", "FP32", 1, 1)), floats(number))
 		request.ModelName = model
 		if own != nil {
 			request.Parameters = map[string]*tritonpb.InferParameter{"priority": param(own)}
@@ -109,41 +115,51 @@ func TestRealLevels(t *testing.T) {
 		if class != "" {
 			ctx = metadata.AppendToOutgoingContext(ctx, "x-priority", class)
 		}
-		go func() {
-			_, err := client.ModelInfer(ctx, request)
-			ends <- fmt.Sprint(name, err)
-		}()
+		go func() { _, err := client.ModelInfer(ctx, request); ends <- err }()
 		sent++
-		parts.Until(t, name+" has come to the backend", 20*time.Second, func() bool { return b.count() == sent })
+		parts.Until(t, "it has come to the backend", time.Minute, func() bool { return b.count() == sent })
 	}
-	const batch = 8
-	call("first", "levels", "", nil, 2) // the others come meanwhile
-	parts.Until(t, "the model has begun", 20*time.Second, func() bool {
-		_, err := os.Stat(filepath.Join(repository, "levels", "1", "began"))
-		return err == nil
-	})
+	folder := filepath.Join(repository, "levels", "1")
+	order := func() []string {
+		text, _ := os.ReadFile(filepath.Join(folder, "order"))
+		return strings.Fields(string(text))
+	}
+	const (
+		batch                    = 8
+		first, many, own, urgent = "1", "2", "3", "4"
+	)
+	call("levels", "", nil, 1) // the others come meanwhile
+	parts.Until(t, "the model has begun", time.Minute, func() bool { return len(order()) == 1 })
 	for range batch {
-		call("batch", "levels", "batch", nil, 0.05)
+		call("levels", "batch", nil, 2)
 	}
-	call("own", "levels", "realtime", uint64(2), 0.05)
-	call("realtime", "levels", "realtime", nil, 0.05)
-	after := map[string]int{} // batch calls that ended after it
-	ended := 0
+	call("levels", "realtime", uint64(2), 3)
+	call("levels", "realtime", nil, 4)
+	parts.Until(t, "all wait in Triton", time.Minute, func() bool { return waiting(t, server, "levels") == batch+2 })
+	if err := os.WriteFile(filepath.Join(folder, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for range batch + 3 {
-		got := strings.TrimSuffix(<-ends, "<nil>")
-		if got == "batch" {
-			ended++
+		if err := <-ends; err != nil {
+			t.Error(err)
 		}
-		after[got] = batch - ended
+	}
+	after := map[string]int{} // batch calls that the model began after it
+	left := batch
+	for _, number := range order() {
+		if number == many {
+			left--
+		}
+		after[number] = left
 	}
 	// One or two may be on their way to the model already, out of the queue.
-	if after["first"] != batch || after["own"] < batch/2 || after["realtime"] < after["own"] {
-		t.Errorf("of %d batch calls, so many ended after the others: %v", batch, after)
+	if after[first] != batch || after[own] < batch/2 || after[urgent] < after[own] {
+		t.Errorf("of %d batch calls, so many began after the others: %v", batch, after)
 	}
 	for _, class := range []string{"", "batch", "realtime"} {
-		call("plain", "plain", class, nil, 0)
-		if got := <-ends; got != "plain<nil>" {
-			t.Error(got)
+		call("plain", class, nil, 0)
+		if err := <-ends; err != nil {
+			t.Error(err)
 		}
 	}
 	want := append(append([]any{nil}, slices.Repeat([]any{uint64(3)}, batch)...), uint64(2), uint64(1), nil, nil, nil)
@@ -152,4 +168,22 @@ func TestRealLevels(t *testing.T) {
 			t.Errorf("call %d goes on with %v, want %v", i, b.seen[i], want[i])
 		}
 	}
+}
+
+// waiting is how many requests of a model wait in a Triton.
+func waiting(t *testing.T, server *parts.TritonServer, model string) (n int) {
+	t.Helper()
+	res, err := http.Get("http://" + server.Metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if _, err := fmt.Sscanf(lines.Text(), `nv_inference_pending_request_count{model="`+model+`",version="1"} %d`, &n); err == nil {
+			return n
+		}
+	}
+	t.Fatal("no count of those that wait")
+	return 0
 }

@@ -198,7 +198,7 @@ func newRig(tb testing.TB, change func(*Deps)) *rig {
 		pictureModel("shapes", task.ImageClassification),
 	}}}
 	d := Deps{Runner: r.runner, Models: r.models, Backend: r.backend, Codes: tableOf, Version: "9.9", Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Limits: Limits{Message: 8 << 20, Timeout: 30 * time.Second, Streams: 100, Inputs: 64}}
+		Limits: Limits{Message: 8 << 20, Timeout: time.Minute, Streams: 100, Inputs: 64}}
 	if change != nil {
 		change(&d)
 	}
@@ -217,7 +217,7 @@ func (r *rig) serve(tb testing.TB, admin bool) string {
 	ended := make(chan error, 1)
 	go func() { ended <- r.ServeGRPC(l, admin) }()
 	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := r.Shutdown(ctx); err != nil {
 			tb.Errorf("shutdown: %v", err)
@@ -247,7 +247,7 @@ func (r *rig) client(tb testing.TB) tritonpb.GRPCInferenceServiceClient {
 
 // call is a context that ends with the test, or before.
 func call(tb testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	tb.Cleanup(cancel)
 	return ctx
 }
