@@ -48,7 +48,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			b.SetParallelism(callers)
 			var n atomic.Int64
 			work := func() {
-				r, err := newRemote(server.URL(), "")
+				r, err := newRemote(server.URL(), "", exchangeFor)
 				if err != nil {
 					b.Error(err)
 					return

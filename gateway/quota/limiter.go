@@ -23,6 +23,8 @@ type Config struct {
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: none
+
+	patience, exchange time.Duration // with Redis, for one request and for one round trip; 0: the constants of these names. Tests on busy machines have more.
 }
 
 // Limiter lets requests in. It is safe for concurrent use. Close it when no request is under way.
@@ -208,7 +210,7 @@ func (l *Limiter) lacking(p *Pass, now *time.Time) (list [mostLimits]int, n int)
 	if l.shared == nil || l.shared.isAway() {
 		return a.empty(false)
 	}
-	until := now.Add(patience)
+	until := now.Add(l.shared.patience)
 	for waits := false; ; waits = true {
 		list, n = a.empty(true)
 		if n == 0 || a.known(list[:n], *now) {

@@ -40,15 +40,18 @@ const (
 type remote struct {
 	client *redis.Client
 	script *redis.Script
+	within time.Duration // of a round trip
 }
 
-func newRemote(text, ca string) (*remote, error) {
+// newRemote connects with the first call; within bounds each round trip.
+func newRemote(text, ca string, within time.Duration) (*remote, error) {
 	o, err := options(text, ca)
 	if err != nil {
 		return nil, err
 	}
+	o.ReadTimeout, o.WriteTimeout = within, within
 	logging.Disable() // the client's own log has a line for each failure
-	return &remote{client: redis.NewClient(o), script: redis.NewScript(exchangeScript)}, nil
+	return &remote{client: redis.NewClient(o), script: redis.NewScript(exchangeScript), within: within}, nil
 }
 
 // CheckURL reports what is wrong with a URL; it shows no part of it.
@@ -79,7 +82,7 @@ func options(text, ca string) (*redis.Options, error) {
 	o.DialerRetries = 1
 	o.PoolSize, o.PipelinePoolSize = 2, -1
 	o.ConnMaxIdleTime = idleFor
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialFor, exchangeFor, exchangeFor
+	o.DialTimeout = dialFor
 	dial := redis.NewDialer(o)
 	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -126,7 +129,7 @@ func (r *remote) do(calls []call) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), exchangeFor)
+	ctx, cancel := context.WithTimeout(context.Background(), r.within)
 	defer cancel()
 	replies, err := r.send(ctx, calls)
 	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") { // nothing was done: it is the first that says so

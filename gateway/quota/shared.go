@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -20,11 +21,12 @@ const (
 
 // shared are the buckets in Redis. One goroutine does all exchanges, as many as wait in one round trip.
 type shared struct {
-	limiter *Limiter
-	redis   *remote
-	log     *slog.Logger
-	away    atomic.Bool // Redis is left alone
-	slow    atomic.Bool // a request has waited for too long, and there was no answer since
+	limiter  *Limiter
+	redis    *remote
+	log      *slog.Logger
+	patience time.Duration // of a request
+	away     atomic.Bool   // Redis is left alone
+	slow     atomic.Bool   // a request has waited for too long, and there was no answer since
 
 	signal chan struct{} // has one place
 	stop   context.CancelFunc
@@ -42,11 +44,11 @@ type shared struct {
 }
 
 func newShared(url, ca string, l *Limiter) (*shared, error) {
-	r, err := newRemote(url, ca)
+	r, err := newRemote(url, ca, cmp.Or(l.config.exchange, exchangeFor))
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{limiter: l, redis: r, log: l.log, signal: make(chan struct{}, 1), ended: make(chan struct{})}
+	s := &shared{limiter: l, redis: r, log: l.log, patience: cmp.Or(l.config.patience, patience), signal: make(chan struct{}, 1), ended: make(chan struct{})}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	go s.run(ctx)
@@ -112,7 +114,7 @@ func (s *shared) wait(ctx context.Context, a *account, within time.Duration) boo
 func (s *shared) refresh(a *account) {
 	r := s.ask(a, false)
 	a.mu.Unlock()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(s.patience)
 	defer timer.Stop()
 	select {
 	case <-r.done:
