@@ -28,6 +28,10 @@ type grammar struct {
 	Serve   serveCmd   `cmd:"" help:"Serve models over HTTP."`
 	Infer   inferCmd   `cmd:"" help:"Ask a model about a picture or a JSON file."`
 	Jobs    jobsCmd    `cmd:"" help:"Hand pictures in, and collect the answers later."`
+	Routes  routesCmd  `cmd:"" help:"Routes: names over several models and versions."`
+	Canary  canaryCmd  `cmd:"" help:"Watch a route's canary, and have your say."`
+	Shadow  shadowCmd  `cmd:"" help:"How a route's shadow does."`
+	Switch  switchCmd  `cmd:"" help:"Switch a model to another version, and back."`
 	Models  modelsCmd  `cmd:"" help:"List the models, their versions and what is wrong with them."`
 	Doctor  doctorCmd  `cmd:"" help:"Check repository, engines, Triton and Redis, and say how to mend what is wrong."`
 	Key     keyCmd     `cmd:"" help:"Make keys by which callers are known."`

@@ -50,10 +50,8 @@ func (c *inferCmd) Run(ctx context.Context, e *Env) error {
 // ask sends a JSON file, and a picture if the gateway does not know the answer by its digest.
 func (c *inferCmd) ask(ctx context.Context, gw *remote, data []byte) ([]byte, error) {
 	model, query := "/v1/models/"+url.PathEscape(c.Model), "?"+c.query().Encode()
-	contentType := "application/octet-stream" // the gateway looks at the bytes
-	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
-		contentType = "application/json"
-	} else if !c.Upload && !c.NoCache {
+	contentType := kindOf(data)
+	if contentType != "application/json" && !c.Upload && !c.NoCache {
 		answer, _, err := gw.call(ctx, "GET", fmt.Sprintf("%s/results/%x%s", model, sha256.Sum256(data), query), "", nil)
 		if err == nil || !unknown(err) {
 			return answer, err

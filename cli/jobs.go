@@ -30,15 +30,6 @@ const (
 	exitInterrupted = 130 // as a shell says it of SIGINT
 )
 
-// gatewayFlags say which gateway is asked, and how the answer is shown.
-type gatewayFlags struct {
-	URL    string   `default:"http://localhost:8080" placeholder:"URL" help:"The gateway to ask."`
-	Key    string   `placeholder:"KEY" help:"Who asks, where the gateway wants to know; none: TRITON_GATEWAY_KEY of the environment, where others do not see it."`
-	Header []string `placeholder:"'NAME: VALUE'" sep:"none" help:"Sent with each request; repeatable. For a proxy that asks who you are."`
-	JSON   bool     `name:"json" help:"Print the gateway's own documents."`
-	tlsFlags
-}
-
 type jobsLsCmd struct {
 	gatewayFlags
 	State    []string `enum:"queued,running,succeeded,failed,cancelled,expired" placeholder:"STATE" help:"Only jobs in these states: queued, running, succeeded, failed, cancelled, expired."`
@@ -65,7 +56,7 @@ func (c *jobsLsCmd) Run(ctx context.Context, e *Env) error {
 }
 
 // listJobs asks for pages of jobs until there are enough, and shows each as a row; JSON is shown as one document of the same shape as a page.
-func listJobs(ctx context.Context, e *Env, gw *jobsGateway, q url.Values, limit int, asJSON bool, head string, row func(*jobDoc) string) error {
+func listJobs(ctx context.Context, e *Env, gw *askedGateway, q url.Values, limit int, asJSON bool, head string, row func(*jobDoc) string) error {
 	w := tabwriter.NewWriter(e.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, head)
 	all := []json.RawMessage{}

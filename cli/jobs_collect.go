@@ -13,7 +13,7 @@ import (
 // submission is one run of submit. Several chunks are under way at a time; what they come to is dealt with in their order, by one goroutine.
 type submission struct {
 	*jobsSubmitCmd
-	gw       *jobsGateway
+	gw       *askedGateway
 	input    *input
 	out      io.Writer // gets a line for each job; nil: none
 	progress *progress

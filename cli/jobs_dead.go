@@ -155,7 +155,7 @@ func (c *deadReplayCmd) Run(ctx context.Context, e *Env) error {
 }
 
 // replay puts jobs into the queue again, and gives those that are. One that is not failed any more, or gone, is passed over.
-func (c *deadReplayCmd) replay(ctx context.Context, gw *jobsGateway, ids []string) (again []string, err error) {
+func (c *deadReplayCmd) replay(ctx context.Context, gw *askedGateway, ids []string) (again []string, err error) {
 	again = []string{}
 	for _, id := range ids {
 		var r *refusal

@@ -28,7 +28,7 @@ func (i *itemEvent) label() string {
 }
 
 // itemsOf reads the events of a job that is final: one for each item that has a result, in the order in which they were done.
-func (gw *jobsGateway) itemsOf(ctx context.Context, id string) iter.Seq2[*itemEvent, error] {
+func (gw *askedGateway) itemsOf(ctx context.Context, id string) iter.Seq2[*itemEvent, error] {
 	return func(yield func(*itemEvent, error) bool) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, gw.url+"/v1/jobs/"+url.PathEscape(id)+"/events", nil)
 		if err != nil {

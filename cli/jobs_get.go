@@ -89,7 +89,7 @@ func worst(list []error) error {
 
 // job gives a job, and its document as it came; where it is to be waited for, when it is done. news hears how it stands meanwhile. While the gateway is away
 // it is asked again for some minutes: jobs outlive a gateway.
-func (gw *jobsGateway) job(ctx context.Context, id string, wait bool, news func(*jobDoc)) (j *jobDoc, raw json.RawMessage, err error) {
+func (gw *askedGateway) job(ctx context.Context, id string, wait bool, news func(*jobDoc)) (j *jobDoc, raw json.RawMessage, err error) {
 	const hold, patience = "2s", 5 * time.Minute // a longer hold would show progress too rarely
 	path := "/v1/jobs/" + url.PathEscape(id)
 	if wait {

@@ -15,8 +15,11 @@ import (
 	"triton-gateway/gateway"
 )
 
-// defaultURL is where `serve` listens by default.
-const defaultURL = "http://localhost:8080"
+// Where `serve` listens by default: for callers, and for operators.
+const (
+	defaultURL   = "http://localhost:8080"
+	defaultAdmin = "http://localhost:9090"
+)
 
 // remote talks to a gateway: the one at a URL or, where none is named and none runs here, one started inside this process.
 type remote struct {

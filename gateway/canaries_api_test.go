@@ -67,6 +67,10 @@ func TestCanaryCalls(t *testing.T) {
 	if !strings.Contains(metrics, `gateway_canary_share{route="new"} 0.1`) {
 		t.Error("its share is not among the metrics")
 	}
+	eventually(t, "what speaks against it is among the metrics", func() bool {
+		_, metrics := r.want(200, "GET", r.inside+"/metrics", "", "")
+		return strings.Contains(metrics, `gateway_canary_evidence{route="new",rule="errors"} 0`)
+	})
 	// No canary, no route, and not the public listener.
 	r.want(201, "PUT", r.inside+"/v1/routes/plain", typeJSON, inJSON(t, shapesAB(1, 1)))
 	for _, path := range []string{"plain", "nothing"} {

@@ -25,6 +25,17 @@ func (c *canaries) readings() []reading {
 			}
 		}
 	}
+	var evidence []labelled
+	if runs := c.runs.Load(); runs != nil {
+		for name, run := range *runs {
+			if !run.watched.Load() {
+				continue
+			}
+			for rule, weight := range run.judge.Seen().Evidence {
+				evidence = append(evidence, labelled{weight, []string{name, rule}})
+			}
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for k, n := range c.moves {
@@ -33,6 +44,7 @@ func (c *canaries) readings() []reading {
 	return []reading{
 		{"gateway_canary_moves_total", "Moves of routes' canaries that this gateway has written: up, done or back, and back by which rule: errors, slower or disagreement.", []string{"route", "move", "rule"}, true, moves},
 		{"gateway_canary_share", "What a route's canary has of the requests that weights decide, 0 to 1.", []string{"route"}, false, shares},
+		{"gateway_canary_evidence", "What speaks against a route's canary on this gateway, by rule (errors, slower, disagreement): above 1 it goes back, below 0 it looks good. Only while it is watched.", []string{"route", "rule"}, false, evidence},
 	}
 }
 

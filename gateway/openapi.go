@@ -201,6 +201,11 @@ func priorityParam() *huma.Param {
 		Schema:      prioritySchema()}
 }
 
+// priorityQuery is the same where a browser sets no headers.
+func priorityQuery() *huma.Param {
+	return queryParam(paramPriority, "As the header X-Priority, for browsers, which set none on a WebSocket; both together have to say the same", prioritySchema(), "realtime")
+}
+
 // add puts an operation into the document, with a problem document for each status and the headers that all answers have.
 func add(doc *huma.OpenAPI, op *huma.Operation, problemSchema *huma.Schema, statuses ...int) {
 	for _, status := range statuses {

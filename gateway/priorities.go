@@ -17,7 +17,9 @@ const (
 	headerPriority = "X-Priority"
 	// headerEffective answers X-Priority: the class that the request had.
 	headerEffective = "X-Priority-Effective"
-	defaultTier     = "default"
+	// paramPriority is X-Priority in the query, where a browser sets no headers.
+	paramPriority = "priority"
+	defaultTier   = "default"
 )
 
 // ceilings are the most urgent classes that callers may have, by tier.
@@ -42,19 +44,45 @@ func (m ceilings) cap(who *caller.Caller, c priority.Class) priority.Class {
 
 // classOf gives the class of a request with such values of X-Priority, whose caller ctx knows.
 func (m ceilings) classOf(ctx context.Context, values []string) (priority.Class, error) {
-	asked := priority.Interactive
-	if len(values) > 0 {
-		c, ok := priority.Parse(values[0])
-		if !ok || len(values) > 1 {
-			return asked, fault.New(fault.Invalid, "invalid_request", "the header %s is %q; write realtime, interactive or batch, once", headerPriority, clip(strings.Join(values, ", "))).
-				At("header."+headerPriority, "no class")
-		}
-		asked = c
-	}
-	if m == nil {
-		return asked, nil
+	asked, err := askedClass("the header "+headerPriority, "header."+headerPriority, values)
+	if err != nil || m == nil {
+		return asked, err
 	}
 	return m.cap(caller.From(ctx), asked), nil
+}
+
+// askedClass is the class that one place of a request asks for; interactive where it says nothing.
+func askedClass(what, place string, values []string) (priority.Class, error) {
+	if len(values) == 0 {
+		return priority.Interactive, nil
+	}
+	c, ok := priority.Parse(values[0])
+	if !ok || len(values) > 1 {
+		return priority.Interactive, fault.New(fault.Invalid, "invalid_request", "%s is %q; write realtime, interactive or batch, once", what, clip(strings.Join(values, ", "))).At(place, "no class")
+	}
+	return c, nil
+}
+
+// inQuery gives the class that the query asks for, as values of X-Priority; nil where it says nothing. A header besides has to say the same.
+func inQuery(raw string, header []string) ([]string, error) {
+	q, err := parseQuery(raw)
+	if err != nil {
+		return nil, err
+	}
+	var values []string
+	for _, pair := range q {
+		if pair.name == paramPriority {
+			values = append(values, pair.value)
+		}
+	}
+	const place = "query." + paramPriority
+	if _, err := askedClass("the query's "+paramPriority, place, values); err != nil {
+		return nil, err
+	}
+	if len(values) == 1 && len(header) == 1 && header[0] != values[0] {
+		return nil, fault.New(fault.Invalid, "invalid_request", "the query's %s is %q, and the header %s is %q; write one of them", paramPriority, values[0], headerPriority, clip(header[0])).At(place, "differs from the header")
+	}
+	return values, nil
 }
 
 // classed puts the class of a call over gRPC into its context.
@@ -79,10 +107,24 @@ func hasClass(method, route string) bool {
 	return route == "/v1/jobs" && method == http.MethodPost || underKServe(route)
 }
 
+// classInQuery reports whether the query of a route may name the class: browsers set no headers on a WebSocket, and a page may begin a stream in the same way.
+func classInQuery(route string) bool {
+	return strings.HasPrefix(route, "/v1/models/") && (strings.HasSuffix(route, "/ws") || strings.HasSuffix(route, "/stream"))
+}
+
 // classify puts the class of a request into its context, before anything of it waits.
 func (s *server) classify(c *gin.Context) error {
 	r := c.Request
 	values := r.Header[headerPriority]
+	if r.URL.RawQuery != "" && classInQuery(c.FullPath()) {
+		said, err := inQuery(r.URL.RawQuery, values)
+		if err != nil {
+			return err
+		}
+		if values == nil {
+			values = said
+		}
+	}
 	if values == nil && s.tiers == nil || !hasClass(r.Method, c.FullPath()) {
 		return nil
 	}

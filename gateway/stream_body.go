@@ -27,13 +27,13 @@ func aggregateOf(r *http.Request) (bool, error) {
 	aggregate := false
 	for _, pair := range q {
 		switch pair.name {
-		case "version": // the target's
+		case "version", paramPriority: // they are read elsewhere
 		case "aggregate":
 			if aggregate, err = strconv.ParseBool(pair.value); err != nil {
 				return false, badOption("query.aggregate", "aggregate is %q; write true or false", clip(pair.value))
 			}
 		default:
-			return false, badOption("query."+clip(pair.name), "the query has no parameter %q; known are aggregate and version", clip(pair.name))
+			return false, badOption("query."+clip(pair.name), "the query has no parameter %q; known are aggregate, priority and version", clip(pair.name))
 		}
 	}
 	return aggregate, nil

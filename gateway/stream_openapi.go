@@ -31,7 +31,7 @@ func describeStreams(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSc
 			OperationID: "stream", Method: http.MethodPost, Path: path, Tags: []string{"streams"}, Summary: "A model's responses, as it gives them",
 			Description: "Server-sent events: `stream` with the stream's id, a `response` for each that the model gives, and at the end `done`, or `error` with a problem document. A model that gives one answer has one response. " +
 				"With aggregate=true, all responses come in one document.",
-			Parameters: append(target(path), timeoutParam(), priorityParam(), queryParam("aggregate", "All responses in one document", &huma.Schema{Type: "boolean"}, true)),
+			Parameters: append(target(path), timeoutParam(), priorityParam(), priorityQuery(), queryParam("aggregate", "All responses in one document", &huma.Schema{Type: "boolean"}, true)),
 			RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeJSON: {Schema: schema(streamRequest{}), Example: map[string]any{
 				"inputs": []any{map[string]any{"name": "IN", "datatype": "INT32", "shape": []int{1}, "data": []int{3}}}}}}},
 			Responses: map[string]*huma.Response{"200": events("Events, until the model has ended; or the document of aggregate=true")},
@@ -53,7 +53,7 @@ func describeStreams(doc *huma.OpenAPI, schema func(any) *huma.Schema, problemSc
 			OperationID: "frames", Method: http.MethodGet, Path: path, Tags: []string{"streams"}, Summary: "Frames up, results down: a WebSocket",
 			Description: "Each binary message is a picture; a text before it holds its options in JSON, as the body of infer has them, and `deadline`. Answers are texts: `{\"seq\",\"dropped\",\"result\"}` with what infer answers, or `error` with a problem document. " +
 				"One frame is worked on and one waits; one that comes meanwhile replaces the one that waits. A browser names its key as a subprotocol: `new WebSocket(url, [\"triton-gateway\", \"key.KEY\"])`.",
-			Parameters: append(append(target(path), optionParams()...), queryParam("deadline", "How long a frame may take from when it has come: seconds, or a time such as 200ms", &huma.Schema{Type: "string"}, "500ms")),
+			Parameters: append(append(target(path), optionParams()...), priorityParam(), priorityQuery(), queryParam("deadline", "How long a frame may take from when it has come: seconds, or a time such as 200ms", &huma.Schema{Type: "string"}, "500ms")),
 			Responses:  map[string]*huma.Response{"101": {Description: "The socket is open"}},
 		}
 		if path != "/v1/models/{model}/ws" {

@@ -28,11 +28,14 @@ func socketOptions(r *http.Request) (frameOptions, error) {
 	c := &call{}
 	deadline := time.Duration(1<<63 - 1)
 	c.foreign = func(name, value string) (known bool, err error) {
-		if name == optDeadline {
-			known = true
+		switch name {
+		case optDeadline:
 			deadline, err = readDeadline("query.deadline", value)
+		case paramPriority: // it was read before
+		default:
+			return false, nil
 		}
-		return known, err
+		return true, err
 	}
 	err := c.query(r)
 	o := frameOptions{c.opts, deadline}
