@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/pause"
 )
 
 const (
@@ -54,10 +55,8 @@ func newModelCounters(ask backend.Teller, pool backend.Pool, now func() time.Tim
 // begin looks for the first time, so that what happens from now on is counted, and tries again until it works or ctx ends.
 func (m *modelCounters) begin(ctx context.Context) {
 	for !m.look(ctx) {
-		select {
-		case <-ctx.Done():
+		if !pause.For(ctx, statisticsRest) {
 			return
-		case <-time.After(statisticsRest):
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 // errCannot says that a fault cannot be made on this machine; the text that it is wrapped with says why.
@@ -76,11 +78,11 @@ func (p Plan) Run(ctx context.Context, r *Rig, c Cell) (*Row, error) {
 	}
 	defer t.Close()
 	stop := t.Start(ctx, p.Rate)
-	sleep(ctx, p.Before)
+	pause.For(ctx, p.Before)
 	broken := t.now()
 	mend, err := c.breaks(r)
 	if err == nil {
-		sleep(ctx, max(p.Fault, c.lasting))
+		pause.For(ctx, max(p.Fault, c.lasting))
 		err = mend()
 	}
 	if err != nil {
@@ -101,14 +103,4 @@ func (p Plan) Run(ctx context.Context, r *Rig, c Cell) (*Row, error) {
 	}
 	row.Jobs = t.jobs.sum(ctx)
 	return row, nil
-}
-
-// sleep lets time pass that a plan wants to pass.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 const (
@@ -31,7 +33,7 @@ func (r *Rig) ahead() (time.Duration, error) {
 // shows fails where the gateway's clock is not as far ahead as it was set.
 func (r *Rig) shows(want func(ahead time.Duration) bool) error {
 	var ahead time.Duration
-	for until := time.Now().Add(patience); time.Now().Before(until); sleep(context.Background(), 30*time.Millisecond) {
+	for until := time.Now().Add(patience); time.Now().Before(until); pause.For(context.Background(), 30*time.Millisecond) {
 		var err error
 		if ahead, err = r.ahead(); err != nil {
 			return fmt.Errorf("ask the gateway for the time: %w", err)
@@ -63,7 +65,7 @@ func (r *Rig) clockFollows(every time.Duration, shift func() int64, want func(ah
 				over <- err
 				return
 			}
-			sleep(ctx, every)
+			pause.For(ctx, every)
 		}
 		over <- setClock(r.clock, 0)
 	}()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 // nameMode is what the name server does.
@@ -104,7 +106,7 @@ func (n *names) serve(conn net.PacketConn) {
 			}
 		case tardy:
 			n.all.Go(func() {
-				sleep(n.done, tardiness)
+				pause.For(n.done, tardiness)
 				_, _ = conn.WriteTo(answer, from)
 			})
 			continue

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 // Jobs is what became of the jobs of a run.
@@ -180,7 +182,7 @@ func (t *Traffic) await(ctx context.Context, bound time.Duration) {
 			return
 		}
 		if f == under && v != Right {
-			sleep(ctx, 100*time.Millisecond)
+			pause.For(ctx, 100*time.Millisecond)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"triton-gateway/internal/load"
+	"triton-gateway/internal/pause"
 	"triton-gateway/tritonpb"
 )
 
@@ -152,7 +153,7 @@ func (t *Traffic) awaitCalm(ctx context.Context, broken, mended time.Duration, p
 		if t.now()-mended > p.Bound {
 			break
 		}
-		sleep(ctx, 50*time.Millisecond)
+		pause.For(ctx, 50*time.Millisecond)
 	}
 	return -1
 }

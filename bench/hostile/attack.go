@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 // Kind is one way to attack.
@@ -114,7 +116,7 @@ func Start(ctx context.Context, kinds []Kind, n int, http, grpc string) *Attack 
 			from := net.IPv4(127, 0, byte(1+k), byte(1+i%8))
 			delay := time.Duration(i) * time.Second / time.Duration(n)
 			a.group.Go(func() {
-				for pause(ctx, delay) {
+				for pause.For(ctx, delay) {
 					a.once(ctx, &kind, from, address)
 					delay = rest
 				}
@@ -128,17 +130,6 @@ func Start(ctx context.Context, kinds []Kind, n int, http, grpc string) *Attack 
 func (a *Attack) Stop() {
 	a.end()
 	a.group.Wait()
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // once is one connection, from its making to its end.
@@ -175,7 +166,7 @@ func (a *Attack) once(ctx context.Context, kind *Kind, from net.IP, address stri
 	if _, err := conn.Write(kind.Hello); err != nil {
 		return
 	}
-	for id := uint32(1); pause(ctx, kind.Beat); id += 20 {
+	for id := uint32(1); pause.For(ctx, kind.Beat); id += 20 {
 		drip := kind.Drip
 		if kind.Name == resetting {
 			drip = reset(id, 10)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"triton-gateway/internal/pause"
 )
 
 var errNoStream = errors.New("the list of purges is gone")
@@ -33,13 +35,7 @@ func (r *remote) listen(ctx context.Context) {
 			told = true
 			r.log.Warn("purges made by other gateways are not seen until the values expire: Redis refuses XREAD, XRANGE or XADD on "+purgeStream, "error", err)
 		}
-		timer := time.NewTimer(listenRetry)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
+		pause.For(ctx, listenRetry)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
 
 const (
@@ -25,7 +26,7 @@ func (s *Service) Keep(ctx context.Context) {
 		}
 	})
 	wait.Go(func() {
-		for Pause(ctx, sweepEvery/2+spread(sweepEvery)) {
+		for pause.For(ctx, sweepEvery/2+spread(sweepEvery)) {
 			s.sweep(ctx)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
 
 // lost reports whether another has the job, or nobody.
@@ -95,7 +96,7 @@ func (a *attempt) settle() {
 			a.abandon("the end of a lease could not be written", err)
 			return
 		default:
-			Pause(context.WithoutCancel(a.ctx), wait)
+			pause.For(context.WithoutCancel(a.ctx), wait)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 const (
@@ -79,7 +81,7 @@ func (s *Service) listen(ctx context.Context, w Waker) {
 		begun := time.Now()
 		if w.Wake(ctx, sleep) {
 			s.woken()
-		} else if time.Since(begun) < sleep/2 && !Pause(ctx, latest) { // it is closed
+		} else if time.Since(begun) < sleep/2 && !pause.For(ctx, latest) { // it is closed
 			return
 		}
 	}

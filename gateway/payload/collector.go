@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 const (
@@ -51,20 +53,16 @@ func (c *collector) put(ctx context.Context, events []event) error {
 
 // send tries an event a few times. What a collector refuses is not sent again.
 func (c *collector) send(ctx context.Context, e *event) error {
-	pause := firstPause
+	wait := firstPause
 	for try := 1; ; try++ {
 		again, err := c.once(ctx, e)
 		if err == nil || !again || try == tries {
 			return err
 		}
-		wait := time.NewTimer(pause)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if !pause.For(ctx, wait) {
 			return ctx.Err()
 		}
-		pause *= 2
+		wait *= 2
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
 
 // drop unloads the version that does not serve, when the last call that uses it has ended. It has deadlines of its own beside ctx's.
@@ -51,8 +52,8 @@ func (t *turn) drain(ctx context.Context, version string) error {
 			if n == 0 {
 				return nil
 			}
-			if err := wait(ctx, t.set.Poll); err != nil {
-				f := fault.Ended(err, "while calls still used the version that is to be unloaded")
+			if !pause.For(ctx, t.set.Poll) {
+				f := fault.Ended(ctx.Err(), "while calls still used the version that is to be unloaded")
 				return f.At("version "+version, "it is unloaded when they have ended")
 			}
 		}
@@ -62,17 +63,17 @@ func (t *turn) drain(ctx context.Context, version string) error {
 // tidy unloads what is not wanted any more in the background, at its time, and until it succeeds or makes way.
 func (t *turn) tidy() {
 	s := t.state()
-	pause := time.Duration(0)
+	rest := time.Duration(0)
 	if s.Phase == Kept {
-		pause = time.Until(s.Until)
+		rest = time.Until(s.Until)
 	}
-	for wait(t.ctx, pause) == nil {
+	for pause.For(t.ctx, rest) {
 		t.notes = &notes{} // nobody reads them
 		err := t.drop(t.ctx)
 		if err == nil || t.ctx.Err() != nil {
 			return
 		}
 		t.change(func(s *State) { s.Reason = public(err) })
-		pause = t.set.Again
+		rest = t.set.Again
 	}
 }

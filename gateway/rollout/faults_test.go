@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
 
 // TestWhatServesIsReadyEverywhere runs seeded schedules of failures, hangs and restarts under load: see pool.check and pool.call for what must hold at every moment.
@@ -91,11 +92,11 @@ func schedule(t *testing.T, seed uint64, ends map[Phase]int) {
 // restarts kills replicas and brings them back.
 func restarts(ctx context.Context, p *pool, r *Rollouts, random *rand.Rand) {
 	var back sync.WaitGroup
-	for wait(ctx, time.Duration(random.IntN(800))*time.Millisecond) == nil {
+	for pause.For(ctx, time.Duration(random.IntN(800))*time.Millisecond) {
 		if s := p.restart(random.IntN(3), fmt.Sprint(1+random.IntN(5))); s != nil {
-			pause := time.Duration(1+random.IntN(100)) * time.Millisecond
+			rest := time.Duration(1+random.IntN(100)) * time.Millisecond
 			back.Go(func() {
-				for wait(ctx, pause) == nil && !catchUp(ctx, p, r, s) {
+				for pause.For(ctx, rest) && !catchUp(ctx, p, r, s) {
 				}
 			})
 		}

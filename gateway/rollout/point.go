@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 	"triton-gateway/modelconfig"
 )
 
@@ -68,7 +69,7 @@ func (r *Rollouts) await(ctx context.Context, rep Replica, model, version string
 			if err == nil {
 				return nil
 			}
-			if wait(ctx, r.set.Poll) != nil {
+			if !pause.For(ctx, r.set.Poll) {
 				return err
 			}
 		}
@@ -180,16 +181,4 @@ func within(ctx context.Context, d time.Duration, work func(context.Context) err
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	return work(ctx)
-}
-
-// wait pauses; it fails where ctx ends first.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"triton-gateway/gateway/backend"
+	"triton-gateway/internal/pause"
 	"triton-gateway/modelconfig"
 )
 
@@ -105,8 +106,8 @@ func (p *pool) act(ctx context.Context, replica, step, versions string, effect f
 		what, takes = p.decide(replica, step, versions)
 	}
 	p.mu.Unlock()
-	if err := wait(ctx, takes); err != nil {
-		return err
+	if !pause.For(ctx, takes) {
+		return ctx.Err()
 	}
 	var err error
 	if what != fails && what != hangs {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
 
 // must fails the test unless the state is that.
@@ -274,7 +275,8 @@ func TestAReplicasOwnCancellationIsAFailure(t *testing.T) {
 				if rep.Name() == "r1" {
 					return fmt.Errorf("the server: %w", context.Canceled)
 				}
-				return wait(ctx, time.Second)
+				pause.For(ctx, time.Second)
+				return ctx.Err()
 			})
 			kind(t, err, fault.Conflict, "replica_failed")
 			if f, _ := errors.AsType[*fault.Error](err); len(f.Fields) != 1 || f.Fields[0].Location != "r1" || f.Detail != "it fails" {

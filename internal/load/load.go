@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"triton-gateway/internal/pause"
 )
 
 // Verdict is what became of a call.
@@ -95,7 +97,7 @@ func Open(ctx context.Context, rate float64, lasting time.Duration, most int, ca
 	var running atomic.Int64
 	for n := range int(rate * lasting.Seconds()) {
 		at := time.Duration(float64(n) / rate * float64(time.Second))
-		if !sleepUntil(ctx, r.started.Add(at)) {
+		if !pause.For(ctx, time.Until(r.started.Add(at))) {
 			break
 		}
 		if running.Load() >= int64(most) {
@@ -111,21 +113,6 @@ func Open(ctx context.Context, rate float64, lasting time.Duration, most int, ca
 	}
 	wait.Wait()
 	return r
-}
-
-func sleepUntil(ctx context.Context, t time.Time) bool {
-	wait := time.Until(t)
-	if wait <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // Count is how many calls ended with one of these verdicts.

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"triton-gateway/internal/pause"
 	"triton-gateway/tritonpb"
 )
 
@@ -80,14 +81,8 @@ func (f *Fault) wait(ctx context.Context) error {
 		default:
 		}
 	}
-	if f.Delay > 0 {
-		timer := time.NewTimer(f.Delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err()
-		}
+	if f.Delay > 0 && !pause.For(ctx, f.Delay) {
+		return status.FromContextError(ctx.Err()).Err()
 	}
 	if f.Until != nil {
 		select {

@@ -7,7 +7,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"triton-gateway/gateway/jobs"
+	"triton-gateway/internal/pause"
 )
 
 // Wake waits until a job has become due since the last Wake of this store, at most for the timeout, and tells whether that is so. It lets an idle worker sleep instead of
@@ -45,7 +45,7 @@ func (s *Store) listen(ctx context.Context) {
 		}
 		if err != nil {
 			last = ""
-			jobs.Pause(ctx, listenAgain)
+			pause.For(ctx, listenAgain)
 			continue
 		}
 		select {

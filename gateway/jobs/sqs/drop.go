@@ -11,7 +11,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"triton-gateway/gateway/jobs"
+	"triton-gateway/internal/pause"
 )
 
 const dropsEach = 10 // messages of one request
@@ -41,7 +41,7 @@ func (s *Store) drop(m message) {
 		s.later(func() { s.discardAll(list) })
 	case first:
 		s.later(func() {
-			jobs.Pause(s.ended, s.dropAfter)
+			pause.For(s.ended, s.dropAfter)
 			s.drops.mu.Lock()
 			list := s.drops.waiting[m.class]
 			s.drops.waiting[m.class] = nil

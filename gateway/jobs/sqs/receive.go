@@ -12,6 +12,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"triton-gateway/gateway/jobs"
+	"triton-gateway/internal/pause"
 )
 
 // line is what this process knows of one class's queue.
@@ -164,7 +165,7 @@ func (s *Store) listen(class, n int, ttl time.Duration) <-chan error {
 		case s.woken <- struct{}{}:
 		default:
 		}
-		jobs.Pause(s.ended, unwanted)
+		pause.For(s.ended, unwanted)
 		s.giveBack(l, list)
 	})
 	return done

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"triton-gateway/gateway/jobs"
+	"triton-gateway/internal/pause"
 )
 
 // The keys of the table: all that belongs to a job has its partition, and so has all that belongs to a blob.
@@ -165,7 +165,7 @@ func (s *Store) again(ctx context.Context, try func(ctx context.Context) error) 
 		if !momentary(err) || failed(err, 0) || failed(err, 1) {
 			return err
 		}
-		if !jobs.Pause(ctx, wait/2+mathrand.N(wait)) {
+		if !pause.For(ctx, wait/2+mathrand.N(wait)) {
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func (s *Store) batch(ctx context.Context, list []ddb.WriteRequest) error {
 			if err != nil {
 				return err
 			}
-			if left = out.UnprocessedItems[s.tables]; len(left) > 0 && !jobs.Pause(ctx, wait) {
+			if left = out.UnprocessedItems[s.tables]; len(left) > 0 && !pause.For(ctx, wait) {
 				return ctx.Err()
 			}
 		}
