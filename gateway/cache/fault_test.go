@@ -37,9 +37,10 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-func faulty(t *testing.T, url string) (*Tiered, *syncBuffer) {
+// faulty is a cache with a log, which waits for Redis no longer than patience; 0: as long as in a gateway.
+func faulty(t *testing.T, url string, patience time.Duration) (*Tiered, *syncBuffer) {
 	log := &syncBuffer{}
-	c, err := New(Config{Memory: mib, Redis: url}, slog.New(slog.NewTextHandler(log, nil)))
+	c, err := New(Config{Memory: mib, Redis: url, RedisTimeout: patience, RedisDial: patience}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func serve(t *testing.T, c *Tiered, n int) time.Duration {
 func wantUse(t *testing.T, c *Tiered) {
 	t.Helper()
 	start := time.Now()
-	parts.Until(t, "Redis in use", 20*time.Second, func() bool {
+	parts.Until(t, "Redis in use", time.Minute, func() bool {
 		name := fmt.Sprint(rand.Uint64())
 		_, _, err := c.Do(t.Context(), keyOf(1, name), Default, 0, func(context.Context) ([]byte, bool, error) { return []byte(name), true, nil })
 		if err != nil {
@@ -113,11 +114,11 @@ func TestRedisFaults(t *testing.T) {
 			t.Parallel()
 			server := parts.Redis(t)
 			p := newProxy(t, server.Addr)
-			c, log := faulty(t, "redis://"+p.addr)
+			c, log := faulty(t, "redis://"+p.addr, 0)
 			wantUse(t, c)
 			said := strings.Count(log.String(), "goes on without Redis") // 0, but for a machine that stood still
 			heal := inject(t, server, p)
-			parts.Until(t, "open", 20*time.Second, func() bool { serve(t, c, 5); return c.Stats().Breaker != "closed" })
+			parts.Until(t, "open", time.Minute, func() bool { serve(t, c, 5); return c.Stats().Breaker != "closed" })
 			t.Logf("p99 with the breaker open: %v", serve(t, c, 1000))
 			if n := strings.Count(log.String(), "goes on without Redis"); n != said+1 {
 				t.Errorf("said %d times: %s", n-said, log.String())
@@ -149,7 +150,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 			t.Parallel()
 			server := parts.Redis(t)
 			client := direct(t, server.URL())
-			c, log := faulty(t, server.URL())
+			c, log := faulty(t, server.URL(), time.Minute)
 			wantUse(t, c)
 			key := keyOf(3, "before")
 			it, _ := c.remote.get(t.Context(), key)
@@ -159,7 +160,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 			if err := client.Do(t.Context(), settings[0]...).Err(); err != nil {
 				t.Fatal(err)
 			}
-			parts.Until(t, "open for writing", 20*time.Second, func() bool { serve(t, c, 1); settled(t, c.remote)(); return c.Stats().WriteBreaker != "closed" })
+			parts.Until(t, "open for writing", time.Minute, func() bool { serve(t, c, 1); settled(t, c.remote)(); return c.Stats().WriteBreaker != "closed" })
 			serve(t, c, 300)
 			if value, out, ok := c.Get(t.Context(), key); !ok || string(value) != "x" || out.Detail != "redis" {
 				t.Errorf("%q, %+v", value, out)
@@ -214,8 +215,8 @@ func TestNotRedis(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, log := faulty(t, fake(t, serveConn))
-			parts.Until(t, "open", 20*time.Second, func() bool { serve(t, c, 3); return c.Stats().Breaker != "closed" })
+			c, log := faulty(t, fake(t, serveConn), 0)
+			parts.Until(t, "open", time.Minute, func() bool { serve(t, c, 3); return c.Stats().Breaker != "closed" })
 			serve(t, c, 300)
 			if n := strings.Count(log.String(), "goes on without Redis"); n != 1 {
 				t.Errorf("said %d times: %s", n, log.String())
@@ -229,8 +230,8 @@ func TestStartsWithoutRedis(t *testing.T) {
 	server := parts.Redis(t)
 	p := newProxy(t, server.Addr)
 	p.cut()
-	c, log := faulty(t, "redis://:secret@"+p.addr)
-	parts.Until(t, "said", 20*time.Second, func() bool { return strings.Contains(log.String(), "goes on without Redis") })
+	c, log := faulty(t, "redis://:secret@"+p.addr, time.Minute)
+	parts.Until(t, "said", time.Minute, func() bool { return strings.Contains(log.String(), "goes on without Redis") })
 	serve(t, c, 100)
 	p.mend(t)
 	if err := direct(t, server.URL()).ConfigSet(t.Context(), "requirepass", "secret").Err(); err != nil {

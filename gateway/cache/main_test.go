@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -20,9 +21,12 @@ func groupOf(n byte) [8]byte {
 	return [8]byte(sum[:8])
 }
 
-// newCache makes a cache that is closed with the test.
+// newCache is a cache that ends with the test. Where the test says nothing else, it waits for its Redis for as long as a busy machine may need.
 func newCache(tb testing.TB, config Config) *Tiered {
 	tb.Helper()
+	if config.RedisTimeout == 0 {
+		config.RedisTimeout, config.RedisDial = time.Minute, time.Minute
+	}
 	t, err := New(config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		tb.Fatal(err)

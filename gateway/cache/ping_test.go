@@ -10,7 +10,7 @@ import (
 
 func TestPing(t *testing.T) {
 	server := parts.Redis(t, parts.WithPassword("s3cr3t"))
-	config := Config{Redis: server.URL(), RedisDial: 5 * time.Second}
+	config := Config{Redis: server.URL(), RedisDial: time.Minute}
 	if err := Ping(t.Context(), config); err != nil {
 		t.Error(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"triton-gateway/internal/parts"
 )
 
 // proxy stands between a cache and its Redis, to cut or slow the way.
@@ -21,7 +23,7 @@ type proxy struct {
 }
 
 func newProxy(tb testing.TB, target string) *proxy {
-	p := &proxy{target: target, conns: map[net.Conn]bool{}}
+	p := &proxy{addr: parts.FreeAddr(tb), target: target, conns: map[net.Conn]bool{}}
 	p.mend(tb)
 	tb.Cleanup(p.cut)
 	return p
@@ -29,16 +31,12 @@ func newProxy(tb testing.TB, target string) *proxy {
 
 // mend lets connections through.
 func (p *proxy) mend(tb testing.TB) {
-	addr := "127.0.0.1:0"
-	if p.addr != "" {
-		addr = p.addr
-	}
-	listener, err := net.Listen("tcp", addr)
+	listener, err := net.Listen("tcp", p.addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	p.mu.Lock()
-	p.listener, p.addr = listener, listener.Addr().String()
+	p.listener = listener
 	p.mu.Unlock()
 	p.all.Go(func() {
 		for {

@@ -23,13 +23,13 @@ type pair struct {
 func newPair(t *testing.T) pair {
 	server := parts.Redis(t)
 	way := newProxy(t, server.Addr)
-	config := Config{Memory: mib, Redis: server.URL(), RedisTimeout: time.Second}
+	config := Config{Memory: mib, Redis: server.URL()}
 	p := pair{way: way, client: direct(t, server.URL())}
 	p.a = newCache(t, config)
 	config.Redis = "redis://" + way.addr
 	p.b = newCache(t, config)
 	// Both listen once their connections wait for the stream.
-	parts.Until(t, "both listen", 20*time.Second, func() bool { return p.listening(t) == 2 })
+	parts.Until(t, "both listen", time.Minute, func() bool { return p.listening(t) == 2 })
 	return p
 }
 
@@ -67,11 +67,11 @@ func TestPurgeReachesTheOtherGateway(t *testing.T) {
 	if _, _, ok := p.a.Get(t.Context(), gone); ok {
 		t.Error("a still has it")
 	}
-	parts.Until(t, "b has dropped it", 20*time.Second, func() bool { _, _, ok := p.b.Get(t.Context(), gone); return !ok })
+	parts.Until(t, "b has dropped it", time.Minute, func() bool { _, _, ok := p.b.Get(t.Context(), gone); return !ok })
 	if _, ok := p.b.memory.load(stays); !ok {
 		t.Error("b dropped another group")
 	}
-	parts.Until(t, "its space is free", 20*time.Second, func() bool { return p.client.Exists(t.Context(), entryName(gone)).Val() == 0 })
+	parts.Until(t, "its space is free", time.Minute, func() bool { return p.client.Exists(t.Context(), entryName(gone)).Val() == 0 })
 	if p.client.Exists(t.Context(), entryName(stays)).Val() != 1 {
 		t.Error("another group's value is deleted")
 	}
@@ -80,8 +80,8 @@ func TestPurgeReachesTheOtherGateway(t *testing.T) {
 	if err := p.b.Purge(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "a has dropped all", 20*time.Second, func() bool { return p.a.Stats().Memory.Entries == 0 })
-	parts.Until(t, "all space is free", 20*time.Second, func() bool {
+	parts.Until(t, "a has dropped all", time.Minute, func() bool { return p.a.Stats().Memory.Entries == 0 })
+	parts.Until(t, "all space is free", time.Minute, func() bool {
 		names := p.client.Keys(t.Context(), entryPrefix+"*").Val()
 		return len(names) == 0
 	})
@@ -110,7 +110,7 @@ func TestPurgeWhileCutOff(t *testing.T) {
 				t.Fatal("b cannot know yet")
 			}
 			p.way.mend(t)
-			parts.Until(t, "b has dropped it", 20*time.Second, func() bool { _, ok := p.b.memory.load(gone); return !ok })
+			parts.Until(t, "b has dropped it", time.Minute, func() bool { _, ok := p.b.memory.load(gone); return !ok })
 			if _, ok := p.b.memory.load(stays); ok != (name == "the stream has it") {
 				t.Errorf("the other group in memory: %v", ok)
 			}
@@ -132,7 +132,7 @@ func TestPurgeElsewhereDuringAComputation(t *testing.T) {
 			value, _, err := p.b.Do(t.Context(), key, Default, 0, func(ctx context.Context) ([]byte, bool, error) {
 				err := p.a.Purge(ctx, &group)
 				if heard {
-					parts.Until(t, "b has heard", 20*time.Second, func() bool {
+					parts.Until(t, "b has heard", time.Minute, func() bool {
 						p.b.memory.mu.RLock()
 						defer p.b.memory.mu.RUnlock()
 						return p.b.memory.purges[slotOf(group)] != before
@@ -163,7 +163,7 @@ func TestLateGatewayKeepsItsMemory(t *testing.T) {
 		server := parts.Redis(t)
 		way := newProxy(t, server.Addr)
 		way.cut()
-		late, err := New(Config{Memory: mib, Redis: "redis://" + way.addr, RedisTimeout: time.Second}, slog.New(slog.DiscardHandler))
+		late, err := New(Config{Memory: mib, Redis: "redis://" + way.addr, RedisTimeout: time.Minute, RedisDial: time.Minute}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestLateGatewayKeepsItsMemory(t *testing.T) {
 		}
 		if purged {
 			group := groupOf(2)
-			if err := newCache(t, Config{Redis: server.URL(), RedisTimeout: time.Second}).Purge(t.Context(), &group); err != nil {
+			if err := newCache(t, Config{Redis: server.URL()}).Purge(t.Context(), &group); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -183,7 +183,7 @@ func TestLateGatewayKeepsItsMemory(t *testing.T) {
 		if purged {
 			listeners = 2
 		}
-		parts.Until(t, "it listens", 20*time.Second, func() bool { return strings.Count(client.ClientList(t.Context()).Val(), "cmd=xread") == listeners })
+		parts.Until(t, "it listens", time.Minute, func() bool { return strings.Count(client.ClientList(t.Context()).Val(), "cmd=xread") == listeners })
 		if _, ok := late.memory.load(key); ok == purged {
 			t.Errorf("purged %v: in memory %v", purged, ok)
 		}
@@ -208,7 +208,7 @@ func TestForeignPurgeMessages(t *testing.T) {
 	if err := p.a.Purge(t.Context(), &second); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "b has read so far", 20*time.Second, func() bool { _, ok := p.b.memory.load(other); return !ok })
+	parts.Until(t, "b has read so far", time.Minute, func() bool { _, ok := p.b.memory.load(other); return !ok })
 	if _, ok := p.b.memory.load(key); !ok {
 		t.Error("a message that is no purge of another gateway purged")
 	}
@@ -237,7 +237,7 @@ func TestStoresAgainAfterAPurge(t *testing.T) {
 			t.Fatal(err)
 		}
 		store(key, mode)
-		parts.Until(t, "swept", 20*time.Second, func() bool { return p.client.Exists(t.Context(), entryName(old)).Val() == 0 })
+		parts.Until(t, "swept", time.Minute, func() bool { return p.client.Exists(t.Context(), entryName(old)).Val() == 0 })
 		_, near := p.a.memory.load(key)
 		if _, far := p.a.remote.get(t.Context(), key); !near || !far {
 			t.Errorf("step %d: in memory %v, in Redis %v", i, near, far)
@@ -254,5 +254,5 @@ func TestSweepTakesForeignValues(t *testing.T) {
 	if err := p.a.Purge(t.Context(), &group); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "swept", 20*time.Second, func() bool { return p.client.Exists(t.Context(), list, stub).Val() == 0 })
+	parts.Until(t, "swept", time.Minute, func() bool { return p.client.Exists(t.Context(), list, stub).Val() == 0 })
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"triton-gateway/internal/fault"
 	"triton-gateway/internal/parts"
@@ -13,11 +12,11 @@ import (
 
 func TestRecords(t *testing.T) {
 	server := parts.Redis(t)
-	for name, config := range map[string]Config{"local": {}, "redis": {Redis: server.URL(), RedisTimeout: time.Second}} {
+	for name, config := range map[string]Config{"local": {}, "redis": {Redis: server.URL()}} {
 		t.Run(name, func(t *testing.T) { conformRecords(t, newCache(t, config).Records()) })
 	}
 	// All gateways see the same.
-	value, err := newCache(t, Config{Redis: server.URL(), RedisTimeout: time.Second}).Records().Load(t.Context(), "a")
+	value, err := newCache(t, Config{Redis: server.URL()}).Records().Load(t.Context(), "a")
 	if string(value) != "2" || err != nil {
 		t.Errorf("%q, %v", value, err)
 	}

@@ -56,7 +56,7 @@ func BenchmarkMiss(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			c := newCache(b, config)
 			if config.Redis != "" {
-				parts.Until(b, "open", 20*time.Second, func() bool { return c.Stats().Breaker != "closed" })
+				parts.Until(b, "open", time.Minute, func() bool { return c.Stats().Breaker != "closed" })
 			}
 			var n atomic.Uint64
 			value := make([]byte, 400)

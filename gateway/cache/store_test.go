@@ -81,7 +81,7 @@ func conform(t *testing.T, s store, settled func()) {
 		it, _ := s.get(ctx, key)
 		it.data, it.expires = []byte("brief"), time.Now().Add(30*time.Millisecond)
 		s.set(ctx, key, it)
-		parts.Until(t, "gone", 20*time.Second, func() bool { _, ok := s.get(ctx, key); return !ok && time.Now().After(it.expires) })
+		parts.Until(t, "gone", time.Minute, func() bool { _, ok := s.get(ctx, key); return !ok && time.Now().After(it.expires) })
 	})
 	t.Run("purge of a group", func(t *testing.T) {
 		gone, stays, group := keyOf(16, "a"), keyOf(17, "a"), groupOf(16)

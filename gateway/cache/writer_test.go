@@ -16,7 +16,7 @@ func TestWriteQueueIsBounded(t *testing.T) {
 	server := parts.Redis(t)
 	for name, size := range map[string]int{"values": 1, "bytes": 8 * mib} {
 		t.Run(name, func(t *testing.T) {
-			c := newCache(t, Config{Redis: server.URL(), RedisTimeout: time.Second})
+			c := newCache(t, Config{Redis: server.URL(), RedisTimeout: 3 * time.Second, RedisDial: 3 * time.Second}) // the queue is filled sooner
 			r := c.remote
 			now, _ := r.get(t.Context(), keyOf(1, "a"))
 			if err := server.Pause(); err != nil {
@@ -33,7 +33,7 @@ func TestWriteQueueIsBounded(t *testing.T) {
 			if s := c.Stats(); taken > bound || taken == 0 || s.Redis.Drops < uint64(2*writeQueue-bound) || r.writer.bytes.Load() > writeBytes {
 				t.Errorf("%d taken, at most %d may be; %+v", taken, bound, s)
 			}
-			parts.Until(t, "no write waits", 20*time.Second, func() bool { return r.writer.pending.Load() == 0 }) // they fail, and the rest is dropped
+			parts.Until(t, "no write waits", time.Minute, func() bool { return r.writer.pending.Load() == 0 }) // they fail, and the rest is dropped
 			if r.writer.bytes.Load() != 0 || c.Stats().WriteBreaker == "closed" {
 				t.Errorf("%d bytes; %+v", r.writer.bytes.Load(), c.Stats())
 			}
@@ -45,7 +45,7 @@ func TestWriteQueueIsBounded(t *testing.T) {
 }
 
 func TestNothingIsWrittenAfterClose(t *testing.T) {
-	c := newCache(t, Config{Memory: mib, Redis: parts.Redis(t).URL(), RedisTimeout: time.Second})
+	c := newCache(t, Config{Memory: mib, Redis: parts.Redis(t).URL()})
 	now, _ := c.remote.get(t.Context(), keyOf(1, "a"))
 	c.remote.writer.closing.Store(true)
 	if c.remote.set(t.Context(), keyOf(1, "a"), item{expires: time.Now().Add(time.Hour), stamp: now.stamp}) {
@@ -57,7 +57,7 @@ func TestNothingIsWrittenAfterClose(t *testing.T) {
 func TestThousandCallers(t *testing.T) {
 	server := parts.Redis(t)
 	for name, config := range map[string]Config{
-		"nothing": {}, "memory": {Memory: mib}, "redis": {Redis: server.URL(), RedisTimeout: time.Second}, "both": {Memory: mib, Redis: server.URL(), RedisTimeout: time.Second},
+		"nothing": {}, "memory": {Memory: mib}, "redis": {Redis: server.URL()}, "both": {Memory: mib, Redis: server.URL()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCache(t, config)
@@ -69,7 +69,7 @@ func TestThousandCallers(t *testing.T) {
 					arrived <- struct{}{}
 					value, out, err := c.Do(t.Context(), keyOf(1, name), Default, 0, func(context.Context) ([]byte, bool, error) {
 						calls.Add(1)
-						parts.Until(t, "all have arrived", 20*time.Second, func() bool { return len(arrived) == 1000 })
+						parts.Until(t, "all have arrived", time.Minute, func() bool { return len(arrived) == 1000 })
 						return []byte("v"), true, nil
 					})
 					if out.Hit {
