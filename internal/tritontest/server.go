@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"triton-gateway/internal/parts"
 	"triton-gateway/tensor"
 	"triton-gateway/tritonpb"
 )
@@ -61,11 +62,13 @@ func WithoutStatistics() Option { return func(s *settings) { s.noStats = true } 
 // New starts a server without models. It ends with the test.
 func New(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, models: map[string]*model{}, loads: map[string]*control{}, settings: settings{address: "127.0.0.1:0"}}
+	s := &Server{tb: tb, models: map[string]*model{}, loads: map[string]*control{}}
 	for _, option := range options {
 		option(&s.settings)
 	}
-	s.addr = s.settings.address
+	if s.addr = s.settings.address; s.addr == "" {
+		s.addr = parts.FreeAddr(tb) // nobody else is given its port between Kill and Start
+	}
 	s.Start()
 	tb.Cleanup(s.Kill)
 	return s
