@@ -143,7 +143,7 @@ func (l testLog) Write(p []byte) (int, error) {
 // engine starts children for the length of a test.
 func engine(tb testing.TB, change func(*isolate.Options)) *isolate.Engine {
 	tb.Helper()
-	o := isolate.Options{Children: 1, Memory: 512 << 20, Timeout: 20 * time.Second, Input: 64 << 20, Local: opencv.New(1), Log: quiet(tb)}
+	o := isolate.Options{Children: 1, Memory: 512 << 20, Timeout: 5 * time.Minute, Input: 64 << 20, Local: opencv.New(1), Log: quiet(tb)}
 	if change != nil {
 		change(&o)
 	}
