@@ -58,17 +58,20 @@ func picture(t *testing.T) []byte {
 
 // side is one of the two that are compared: calls of one route.
 type side struct {
-	name string
-	call load.Call
-	took []time.Duration
+	name     string
+	call     load.Call
+	took     []time.Duration
+	answered int
 }
 
-func (s *side) run(t *testing.T, lasting time.Duration, kept bool) {
+func (s *side) run(t *testing.T, rate float64, lasting time.Duration, kept bool) {
 	t.Helper()
-	r := load.Open(t.Context(), *rate, lasting, 1000, s.call)
-	if r.Count(load.Answered) != len(r.Samples) || r.Unmade > 0 {
-		t.Errorf("%s: %d of %d answered: %v", s.name, r.Count(load.Answered), len(r.Samples), r.Texts)
+	r := load.Open(t.Context(), rate, lasting, 1000, s.call)
+	answered, refused := r.Count(load.Answered), r.Count(load.Rejected)
+	if *full && refused > 0 || answered+refused != len(r.Samples) || r.Unmade > 0 { // a machine that stands still for a moment has calls come all at once
+		t.Errorf("%s: %d of %d answered, %d refused: %v", s.name, answered, len(r.Samples), refused, r.Texts)
 	}
+	s.answered += answered
 	for _, sample := range r.Samples {
 		if kept {
 			s.took = append(s.took, sample.Took)
@@ -100,22 +103,24 @@ func TestAHungShadowCostsNothing(t *testing.T) {
 		defer client.Close()
 		sides = append(sides, &side{name: name, call: client.Call(body)})
 	}
-	rounds, lasting := 1, time.Second
+	rounds, lasting, pace := 1, time.Second, 20.0
 	if *full {
-		rounds, lasting = 120, time.Second/2 // short ones, so that both have the same of whatever else the machine does
+		rounds, lasting, pace = 120, time.Second/2, *rate // short ones, so that both have the same of whatever else the machine does
 	}
 	for i := range rounds + 1 { // the first warms up
 		for j := range sides {
-			sides[(i+j)%2].run(t, lasting, i > 0)
+			sides[(i+j)%2].run(t, pace, lasting, i > 0)
 		}
 	}
-	metrics, err := load.Metrics("http://" + g.Admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked := load.Sum(metrics, "gateway_shadow_requests_total", `route="shadowed"`)
-	if least := float64(rounds+1) * lasting.Seconds() * *rate * 0.9; *percent == 100 && (asked+10 < least || fake.Calls("hung") == 0) {
-		t.Errorf("%v answers were offered, %d shadows were asked", asked, fake.Calls("hung"))
+	if *percent == 100 {
+		const held = 2 + 16 // that hang or wait now
+		parts.Until(t, fmt.Sprintf("each of %d answers of the shadowed route is counted, and a shadow was asked", sides[1].answered), 3*time.Minute, func() bool {
+			metrics, err := load.Metrics("http://" + g.Admin + "/metrics")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return load.Sum(metrics, "gateway_shadow_requests_total", `route="shadowed"`) >= float64(sides[1].answered-held) && fake.Calls("hung") > 0
+		})
 	}
 	for _, s := range sides {
 		t.Logf("%-8s %d requests: p50 %v, p90 %v, p99 %v", s.name, len(s.took), s.quantile(0.5), s.quantile(0.9), s.quantile(0.99))
