@@ -98,11 +98,11 @@ class Gateway:
 
 
 class Triton:
-    """A real tritonserver with the demo models, and a gateway before it (`gateway`)."""
+    """A real tritonserver with the demo models, and a gateway with these settings before it (`gateway`)."""
 
-    attempts = 3  # its Python backend gives up now and then on a crowded machine, at a lock
+    attempts = 6  # its Python backend gives up now and then on a crowded machine, at a lock
 
-    def __init__(self, repository: Path = REPOSITORY):
+    def __init__(self, repository: Path = REPOSITORY, *settings: str):
         venv = installed("Triton", ROOT / ".cache" / "triton")
         script = 'import sysconfig as s; print(s.get_path("purelib"), s.get_config_var("LIBDIR"), s.get_python_version(), sep="\\n")'
         packages, libpython, version = subprocess.check_output([venv / "bin" / "python", "-c", script], text=True, env=clean_environment()).split("\n")[:3]
@@ -120,11 +120,12 @@ class Triton:
                 f"{server}/bin/tritonserver", f"--model-repository={repository}", f"--backend-directory={self.folder}", f"--cache-directory={server}/caches",
                 "--grpc-address=127.0.0.1", "--http-address=127.0.0.1", "--metrics-address=127.0.0.1",
                 f"--grpc-port={grpc}", f"--http-port={http}", f"--metrics-port={metrics}", "--allow-gpu-metrics=false", "--disable-auto-complete-config",
+                "--model-load-thread-count=2", "--backend-config=python,stub-timeout-seconds=180", "--backend-config=onnxruntime,stub-timeout-seconds=180",
                 f"--backend-config=python,shm-region-prefix-name={self.folder.name}", f"--backend-config=onnxruntime,shm-region-prefix-name={self.folder.name}",
                 "--model-control-mode=explicit", "--load-model=*",
             ]
             self.start()
-            self.gateway = Gateway("--triton", self.grpc)
+            self.gateway = Gateway("--triton", self.grpc, *settings)
         except BaseException:
             self.close()
             raise

@@ -10,10 +10,10 @@ import (
 )
 
 // startAttempts is how often a start is tried that failed by bad luck.
-const startAttempts = 3
+const startAttempts = 6
 
 // transient is true for the one way in which this Triton ends on a crowded machine: its Python backend gives up when a
-// lock that it shares with a model's process is not free within ten seconds.
+// lock that it shares with a model's process is not free within ten seconds. It comes with many models that start at the same time, so two at a time are loaded.
 func transient(err error) bool { return strings.Contains(err.Error(), "lock_exception") }
 
 // TritonServer is a real Triton Inference Server, with an `onnxruntime` and a `python` backend. The addresses stay the same
@@ -88,8 +88,10 @@ func startTriton(install tritonInstall, repository string, settings tritonSettin
 		"--grpc-port=" + strconv.Itoa(ports[0]), "--http-port=" + strconv.Itoa(ports[1]), "--metrics-port=" + strconv.Itoa(ports[2]),
 		"--allow-gpu-metrics=false",
 		// Completing a config.pbtxt costs a process per version, and the Python backend could complete none.
-		"--disable-auto-complete-config",
+		"--disable-auto-complete-config", "--model-load-thread-count=2",
 		"--backend-config=python,shm-region-prefix-name=" + s.shm, "--backend-config=onnxruntime,shm-region-prefix-name=" + s.shm,
+		// How long a model's process may take to start: 30 s are not enough on every machine.
+		"--backend-config=python,stub-timeout-seconds=180", "--backend-config=onnxruntime,stub-timeout-seconds=180",
 		"--exit-on-error=" + strconv.FormatBool(settings.exitOnErr),
 	}
 	s.command = Command{
