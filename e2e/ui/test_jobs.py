@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 from cutter import Cutter
 from drawn import draw
 
+EVENTS = rb"GET /v1/jobs/\w+/events"
+
 
 @pytest.fixture
 def folder(tmp_path, gateway):
@@ -148,15 +150,16 @@ def test_a_broken_connection_goes_on_where_it_was(open_page, gateway, tmp_path, 
     cutter = Cutter(gateway.url)
     page = open_page(at=cutter)
     pictures = [draw(tmp_path / f"{i:03}.png", i) for i in range(30)]
+    cutter.hold(EVENTS, rb"id: 5\n.*?\n\n")
     hand_in(page, "shapes-slow", pictures)
-    expect(page.locator(".tile:not(.waits)").nth(3)).to_be_visible()
-    assert page.locator(".tile.waits").count() > 10, "too late to cut"
-    assert cutter.cut(rb"GET /v1/jobs/\w+/events") == 1
+    expect(page.locator(".tile:not(.waits)")).to_have_count(5)
+    cutter.hold(EVENTS, rb"^no such$")
+    assert cutter.cut(EVENTS) == 1
     state(page, "done")
     expect(page.locator(".job .count")).to_have_text("30 of 30 items done")
-    asked = cutter.asked(rb"GET /v1/jobs/\w+/events")
+    asked = cutter.asked(EVENTS)
     seen = [int(m[1]) for r in asked if (m := re.search(rb"(?i)\r\nlast-event-id: (\d+)\r\n", r))]
-    assert len(asked) >= 2 and seen and 4 <= seen[0] < 30, (len(asked), seen)
+    assert len(asked) >= 2 and seen and seen[0] == 5, (len(asked), seen)
     lines = [json.loads(line) for line in saved(page, "JSON lines").splitlines()]
     assert len(lines) == 30 and all("result" in line for line in lines)
     page.context.close()
@@ -166,14 +169,19 @@ def test_a_broken_connection_goes_on_where_it_was(open_page, gateway, tmp_path, 
 def test_a_gateway_that_is_started_again_meanwhile(open_page, serve, tmp_path, troubles):
     troubles.allow("net::ERR_|Failed to load resource|status of 50")
     own = serve()
-    page = open_page(at=own)
+    cutter = Cutter(own.url)
+    page = open_page(at=cutter)
+    cutter.hold(EVENTS, rb"id: 5\n.*?\n\n")
     hand_in(page, "shapes-slow", [draw(tmp_path / f"{i:03}.png", 1000 + i) for i in range(30)])
-    expect(page.locator(".tile:not(.waits)").nth(3)).to_be_visible()
-    assert page.locator(".tile.waits").count() > 10, "too late to stop"
+    expect(page.locator(".tile:not(.waits)")).to_have_count(5)
+    cutter.hold(EVENTS, rb"^no such$")
     own.restart()
+    cutter.cut(EVENTS)
     state(page, "done")
     expect(page.locator(".job .count")).to_have_text("30 of 30 items done")
     expect(page.locator(".tile.waits")).to_have_count(0)
+    page.context.close()
+    cutter.close()
 
 
 def test_many_pictures_become_several_jobs(page, gateway, tmp_path):
