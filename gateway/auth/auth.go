@@ -117,7 +117,7 @@ func (a *Auth) watch(ctx context.Context, every time.Duration) {
 func (a *Auth) Counts() (c Counts) {
 	if a.keys != nil {
 		c.Keys = a.keys.held.Load().count
-		c.Reloads, c.Refused = a.keys.file.taken.Load(), a.keys.file.refused.Load()
+		c.Reloads, c.Refused = a.keys.taken.Load(), a.keys.refused.Load()
 	}
 	if a.tokens != nil {
 		s := a.tokens.set

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"triton-gateway/internal/watchfile"
 )
 
 const (
@@ -40,7 +42,7 @@ type signer struct {
 // jwks is a set of keys that is fetched from time to time. When its source is away, the keys that are known go on.
 type jwks struct {
 	from   string
-	file   *watched // nil: it comes over the net
+	file   *watchfile.File // nil: it comes over the net
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
@@ -65,8 +67,8 @@ func openSet(ctx context.Context, c Config, swap func()) (*jwks, error) {
 	s.held.Store(&signers{})
 	switch {
 	case u.Scheme == "file" && u.Host == "" && u.Path != "":
-		s.file = &watched{path: u.Path, most: maxSet}
-		data, _, err := s.file.read()
+		s.file = &watchfile.File{Path: u.Path, Most: maxSet}
+		data, _, err := s.file.Read()
 		if err == nil {
 			err = s.take(data)
 		}
@@ -134,7 +136,7 @@ func (s *jwks) refresh(ctx context.Context) {
 
 // reread takes the file if it has changed.
 func (s *jwks) reread() {
-	data, changed, err := s.file.read()
+	data, changed, err := s.file.Read()
 	if !changed {
 		return
 	}

@@ -13,19 +13,22 @@ import (
 	"time"
 
 	"triton-gateway/internal/caller"
+	"triton-gateway/internal/watchfile"
 )
 
 // keyring is a keys file in force.
 type keyring struct {
-	file watched
+	file watchfile.File
 	held atomic.Pointer[keys] // never nil
 	log  *slog.Logger
+
+	taken, refused atomic.Uint64 // changes of the file
 }
 
 // openKeys reads the file for the first time.
 func openKeys(path string, log *slog.Logger) (*keyring, error) {
-	r := &keyring{file: watched{path: path, most: maxFile}, log: log}
-	data, _, err := r.file.read()
+	r := &keyring{file: watchfile.File{Path: path, Most: maxFile}, log: log}
+	data, _, err := r.file.Read()
 	if err != nil {
 		return nil, fmt.Errorf("auth.keys_file: %w", err)
 	}
@@ -39,7 +42,7 @@ func openKeys(path string, log *slog.Logger) (*keyring, error) {
 
 // look takes the file anew if it has changed. One that cannot be read, or has faults, changes nothing.
 func (r *keyring) look() {
-	data, changed, err := r.file.read()
+	data, changed, err := r.file.Read()
 	if !changed {
 		return
 	}
@@ -48,13 +51,13 @@ func (r *keyring) look() {
 		k, err = parseKeys(data)
 	}
 	if err != nil {
-		r.file.refused.Add(1)
-		r.log.Error("the keys file has changed and cannot be taken; the keys before go on", "file", r.file.path, "cause", err.Error())
+		r.refused.Add(1)
+		r.log.Error("the keys file has changed and cannot be taken; the keys before go on", "file", r.file.Path, "cause", err.Error())
 		return
 	}
 	r.held.Store(k)
-	r.file.taken.Add(1)
-	r.log.Info("the keys file has changed and is in force", "file", r.file.path, "keys", k.count)
+	r.taken.Add(1)
+	r.log.Info("the keys file has changed and is in force", "file", r.file.Path, "keys", k.count)
 }
 
 // keys are the entries of one keys file. They do not change.

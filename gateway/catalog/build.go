@@ -35,7 +35,7 @@ func (c *Catalog) model(ctx, labels context.Context, name string, statuses []bac
 	if was != nil && was.index == key && !m.files.settled() {
 		return was // a file is being written: look again before it is read
 	}
-	if dir != "" && m.files[0].info != nil && m.files[0].info.IsDir() {
+	if dir != "" && m.files[0].IsDir() {
 		m.Dir = dir
 	}
 	if !m.Ready() {

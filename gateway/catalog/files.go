@@ -1,11 +1,11 @@
 package catalog
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"triton-gateway/internal/watchfile"
 	"triton-gateway/modelconfig"
 	"triton-gateway/task"
 )
@@ -18,8 +18,7 @@ type files []file
 
 type file struct {
 	path string
-	info os.FileInfo // nil: there is none
-	at   time.Time   // when it was looked at
+	watchfile.Look
 }
 
 // watch looks at what matters of a folder: itself (files that come and go), task.yaml, the samples, and the labels if the last look
@@ -35,13 +34,7 @@ func watch(dir string, was *Model) files {
 	return f
 }
 
-func stat(path string) file {
-	info, err := os.Stat(path)
-	if err != nil {
-		info = nil // what cannot be seen is told by the read
-	}
-	return file{path, info, time.Now()}
-}
+func stat(path string) file { return file{path, watchfile.LookAt(path)} }
 
 // withLabels adds the file that the labels were read from, unless it was looked at before that. One that changed in between is young.
 func (f files) withLabels(dir string, spec *task.Spec, config *modelconfig.Config) files {
@@ -63,7 +56,7 @@ func (f files) withLabels(dir string, spec *task.Spec, config *modelconfig.Confi
 // same reports whether nothing has changed since, and nothing can have changed unseen.
 func (f files) same() bool {
 	for _, old := range f {
-		if old.young() || !old.alike(stat(old.path)) {
+		if old.young() || !old.Alike(watchfile.LookAt(old.path)) {
 			return false
 		}
 	}
@@ -73,14 +66,8 @@ func (f files) same() bool {
 // settled reports whether nothing was written to just now.
 func (f files) settled() bool { return !slices.ContainsFunc(f, file.young) }
 
-// young reports whether the file was written to right before it was looked at. It may then change again within the resolution of its time.
+// young reports whether the file was written to right before it was looked at.
 func (f file) young() bool {
-	return f.info != nil && f.at.Sub(f.info.ModTime()).Abs() < settleTime
-}
-
-func (f file) alike(g file) bool {
-	if f.info == nil || g.info == nil {
-		return f.info == nil && g.info == nil
-	}
-	return os.SameFile(f.info, g.info) && f.info.Size() == g.info.Size() && f.info.ModTime().Equal(g.info.ModTime())
+	age, there := f.Age()
+	return there && age.Abs() < settleTime
 }

@@ -10,10 +10,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
+
+	"triton-gateway/internal/watchfile"
 )
 
 // Files are the paths of PEM files.
@@ -50,7 +50,7 @@ func (f Files) read() (*content, []error) {
 	sum := sha256.New()
 	var faults []error
 	load := func(what, path string) []byte {
-		data, err := readFile(path)
+		data, err := watchfile.Load(path, longestFile)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", what, err))
 			data = []byte(err.Error())
@@ -84,25 +84,6 @@ func (f Files) read() (*content, []error) {
 	}
 	sum.Sum(c.digest[:0])
 	return c, faults
-}
-
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.New(path + " is not a file")
-	}
-	data, err := io.ReadAll(io.LimitReader(file, longestFile+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) > longestFile:
-		return nil, fmt.Errorf("%s is longer than %d bytes", path, longestFile)
-	}
-	return data, nil
 }
 
 // certificates are those of a PEM text; one that cannot be read is an error, since half a bundle of authorities would turn clients away.
