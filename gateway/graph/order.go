@@ -48,42 +48,37 @@ func (g *Graph) cycle() string {
 
 // order gives the nodes so that each comes after all that it needs. There is no cycle.
 func (g *Graph) order() []int {
-	done := make([]bool, len(g.nodes))
 	var list []int
-	var visit func(i int)
-	visit = func(i int) {
-		if done[i] {
-			return
-		}
-		done[i] = true
-		for _, k := range g.nodes[i].needs {
-			visit(k)
-		}
-		list = append(list, i)
-	}
+	seen := make([]bool, len(g.nodes))
 	for i := range g.nodes {
-		visit(i)
+		g.reach(i, seen, needsOf, func(i int) { list = append(list, i) })
 	}
 	return list
 }
 
+// reach visits a node and all that its edges lead to, each of them once and after those that its own lead to. seen are those that were visited before.
+func (g *Graph) reach(i int, seen []bool, edges func(n *node) []int, visit func(i int)) {
+	if i < 0 || seen[i] { // -1 is the input
+		return
+	}
+	seen[i] = true
+	for _, k := range edges(&g.nodes[i]) {
+		g.reach(k, seen, edges, visit)
+	}
+	visit(i)
+}
+
+func needsOf(n *node) []int { return n.needs }
+
+func readsOf(n *node) []int { return n.reads }
+
 // used refuses nodes that the answer does not depend on.
 func (g *Graph) used(f *faults) {
 	seen := make([]bool, len(g.nodes))
-	var visit func(i int)
-	visit = func(i int) {
-		if seen[i] {
-			return
-		}
-		seen[i] = true
-		for _, k := range g.nodes[i].needs {
-			visit(k)
-		}
-	}
-	visit(g.output)
-	for i := range g.nodes { // a switch that may end the graph decides the answer too
-		if s := g.nodes[i].Switch; s != nil && s.stops() {
-			visit(i)
+	for i := range g.nodes {
+		s := g.nodes[i].Switch
+		if i == g.output || s != nil && s.stops() { // a switch that may end the graph decides the answer too
+			g.reach(i, seen, needsOf, func(int) {})
 		}
 	}
 	for i, ok := range seen {
@@ -95,22 +90,12 @@ func (g *Graph) used(f *faults) {
 
 // lead marks the models whose boxes or classes are answered.
 func (g *Graph) lead() {
-	seen := make([]bool, len(g.nodes))
-	var visit func(i int)
-	visit = func(i int) {
-		if i < 0 || seen[i] {
-			return
-		}
-		seen[i] = true
+	g.reach(g.output, make([]bool, len(g.nodes)), readsOf, func(i int) {
 		n := &g.nodes[i]
 		// A classifier on crops adds to the detections of another model. Which task it has is not known here, but a detector on crops is rare, and its own
 		// options can be written down; so the way goes on to the model that found the boxes.
 		if n.Model != "" && n.reads[0] < 0 {
 			n.leading = true
 		}
-		for _, k := range n.reads {
-			visit(k)
-		}
-	}
-	visit(g.output)
+	})
 }

@@ -17,13 +17,31 @@ type ballot struct {
 	weight float64
 }
 
-// vote waits for a quorum and, for as long as Straggler says, for the rest. Answers count in the order of From, whichever came first.
+// vote puts the answers of several nodes together.
 func (e *execution) vote(ctx context.Context, n *node) (*value, error) {
+	there, err := e.heard(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	list, err := e.ballots(n, there)
+	switch {
+	case err != nil:
+		return nil, err
+	case n.Vote.Method == "wbf":
+		return n.Vote.boxes(ctx, list)
+	case list[0].kind == classes:
+		return &value{kind: classes, classes: n.Vote.count(list)}, nil
+	}
+	return n.Vote.crops(list)
+}
+
+// heard waits for a quorum of the nodes that have an answer and, for as long as Straggler says, for the rest. It tells by place in From which have come.
+func (e *execution) heard(ctx context.Context, n *node) (there []bool, err error) {
 	v := n.Vote
 	quorum := cmp.Or(v.Quorum, len(n.reads))
 	arrived, done := e.arrivals(ctx, n)
 	defer done()
-	there := make([]bool, len(n.reads))
+	there = make([]bool, len(n.reads))
 	have, left := 0, len(n.reads)
 	var late <-chan time.Time
 	for left > 0 {
@@ -48,27 +66,25 @@ func (e *execution) vote(ctx context.Context, n *node) (*value, error) {
 			late = timer.C
 		}
 	}
-	var list []ballot
+	return there, nil
+}
+
+// ballots are the answers that are there, all of one kind, in the order of From, whichever came first.
+func (e *execution) ballots(n *node, there []bool) (list []ballot, err error) {
 	for k, ok := range there {
 		if !ok {
 			continue
 		}
 		b := ballot{e.steps[n.reads[k]].value, 1}
-		if v.Weights != nil {
-			b.weight = v.Weights[k]
+		if n.Vote.Weights != nil {
+			b.weight = n.Vote.Weights[k]
 		}
 		if !n.takes(b.kind) || len(list) > 0 && b.kind != list[0].kind {
 			return nil, fault.New(fault.Contract, "upstream_contract", "it cannot read %s", b.kind)
 		}
 		list = append(list, b)
 	}
-	switch {
-	case v.Method == "wbf":
-		return v.boxes(ctx, list)
-	case list[0].kind == classes:
-		return &value{kind: classes, classes: v.count(len(list), func(k int) ([]postprocess.Prediction, float64) { return list[k].classes, list[k].weight })}, nil
-	}
-	return v.crops(list)
+	return list, nil
 }
 
 // arrivals tells the place in From of each node that has ended. done has to be called.
@@ -111,7 +127,7 @@ func (e *execution) noQuorum(n *node, quorum int) error {
 // count is a vote on classes. Classes are told apart by label, and take the index that the first has who knows them; a class that one leaves out has the score 0 there.
 //   - mean and weighted: the average of the scores, by weight.
 //   - majority: each gives its weight to its best class; the score is the share of all weights. Of equal ones the one with the higher average is first.
-func (v *Vote) count(n int, answer func(k int) ([]postprocess.Prediction, float64)) []postprocess.Prediction {
+func (v *Vote) count(ballots []ballot) []postprocess.Prediction {
 	type tally struct {
 		postprocess.Prediction
 		mean float64
@@ -119,13 +135,12 @@ func (v *Vote) count(n int, answer func(k int) ([]postprocess.Prediction, float6
 	at := map[string]int{}
 	var list []tally
 	total := 0.0
-	for k := range n {
-		classes, weight := answer(k)
-		total += weight
+	for _, b := range ballots {
+		total += b.weight
 		top := -1
 		seen := map[string]bool{}
-		for i := range classes {
-			p := &classes[i]
+		for i := range b.classes {
+			p := &b.classes[i]
 			if seen[p.Label] { // two classes of one name: the first, which is the better one
 				continue
 			}
@@ -136,13 +151,13 @@ func (v *Vote) count(n int, answer func(k int) ([]postprocess.Prediction, float6
 				at[p.Label] = where
 				list = append(list, tally{Prediction: postprocess.Prediction{Label: p.Label, Index: p.Index}})
 			}
-			list[where].mean += weight * p.Score
-			if top < 0 || p.Score > classes[top].Score {
+			list[where].mean += b.weight * p.Score
+			if top < 0 || p.Score > b.classes[top].Score {
 				top = i
 			}
 		}
 		if top >= 0 {
-			list[at[classes[top].Label]].Score += weight
+			list[at[b.classes[top].Label]].Score += b.weight
 		}
 	}
 	for i := range list {
@@ -177,7 +192,7 @@ func (v *Vote) crops(list []ballot) (*value, error) {
 			}
 		}
 		if len(said) > 0 {
-			out.found[i].Predictions = v.count(len(said), func(k int) ([]postprocess.Prediction, float64) { return said[k].classes, said[k].weight })
+			out.found[i].Predictions = v.count(said)
 		}
 	}
 	return out, nil
