@@ -14,25 +14,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"triton-gateway/internal/committed"
 	"triton-gateway/task"
 )
-
-// committed checks a file that is written by this test, or writes it.
-func committed(t *testing.T, path string, want []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from the code; run go test ./gateway -run ConfigDocs -update", path)
-	}
-}
 
 func TestConfigDocsSchema(t *testing.T) {
 	schema, err := ConfigSchema()
@@ -44,7 +28,7 @@ func TestConfigDocsSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	text.WriteByte('\n')
-	committed(t, "../docs/schema/gateway.schema.json", text.Bytes())
+	committed.Check(t, "../docs/schema/gateway.schema.json", "go test ./gateway -run ConfigDocs -update", text.Bytes(), *update)
 }
 
 // setting is one line of the reference.
@@ -139,17 +123,7 @@ func configTable() string {
 }
 
 func TestConfigDocsPage(t *testing.T) {
-	const path, begin, end = "../docs/gateway-yaml.md", "<!-- keys: written by go test ./gateway -run ConfigDocs -update -->\n", "<!-- end of keys -->"
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok1 := strings.Cut(string(page), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s lacks the marks around the table", path)
-	}
-	committed(t, path, []byte(head+begin+configTable()+end+tail))
+	committed.CheckPart(t, "../docs/gateway-yaml.md", "keys", "go test ./gateway -run ConfigDocs -update", configTable(), *update)
 }
 
 // Each line of the table names a key that the decoder takes and a variable that the environment takes, and none is left out.

@@ -20,6 +20,7 @@ import (
 	"triton-gateway/gateway/pipeline"
 	"triton-gateway/gateway/quota"
 	"triton-gateway/gateway/shadow"
+	"triton-gateway/internal/committed"
 	"triton-gateway/internal/limit"
 	"triton-gateway/preprocess/isolate"
 )
@@ -121,17 +122,9 @@ func spanTable() string {
 func outcomeList() string { return "`" + strings.Join(outcomes[:], "` `") + "`\n" }
 
 func TestTelemetryDocs(t *testing.T) {
-	page := readFile(t, "../docs/telemetry.md")
 	for mark, text := range map[string]string{"metrics": metricTable(t), "stages": spanTable(), "outcomes": outcomeList()} {
-		begin, end := "<!-- "+mark+": written by go test ./gateway -run TelemetryDocs -update -->\n", "<!-- end of "+mark+" -->"
-		head, rest, ok1 := strings.Cut(page, begin)
-		_, tail, ok2 := strings.Cut(rest, end)
-		if !ok1 || !ok2 {
-			t.Fatalf("docs/telemetry.md lacks the marks of %s", mark)
-		}
-		page = head + begin + text + end + tail
+		committed.CheckPart(t, "../docs/telemetry.md", mark, "go test ./gateway -run TelemetryDocs -update", text, *update)
 	}
-	committed(t, "../docs/telemetry.md", []byte(page))
 }
 
 func TestMetricsPassTheLinter(t *testing.T) {

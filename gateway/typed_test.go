@@ -4,10 +4,10 @@ import (
 	"errors"
 	"flag"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
+	"triton-gateway/internal/committed"
 	"triton-gateway/internal/fault"
 )
 
@@ -161,19 +161,7 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 	if res.StatusCode != 200 {
 		t.Fatal(res.StatusCode)
 	}
-	const file = "../api/openapi.json"
-	if *update {
-		if err := os.MkdirAll("../api", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(body), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil || string(want) != body {
-		t.Errorf("api/openapi.json is not what the handlers say (%v); run go test ./gateway -run OpenAPI -update", err)
-	}
+	committed.Check(t, "../api/openapi.json", "go test ./gateway -run OpenAPI -update", []byte(body), *update)
 }
 
 // TestOpenAPIIsComplete holds the document to the router: each public route is in it, each reference leads somewhere, each error is a problem.

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"triton-gateway/internal/committed"
 )
 
 var update = flag.Bool("update", false, "write docs/task-yaml.md and docs/schema/task.schema.json anew")
@@ -61,26 +62,9 @@ func TestKeysAreTheSameInJSON(t *testing.T) {
 	}
 }
 
-// committed checks a file that is written by this test, or writes it.
-func committed(t *testing.T, path string, want []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from the code; run go test ./task -run Docs -update", path)
-	}
-}
-
 func TestDocsSchema(t *testing.T) {
 	text := Schema()
-	committed(t, "../docs/schema/task.schema.json", text)
+	committed.Check(t, "../docs/schema/task.schema.json", "go test ./task -update", text, *update)
 	var s struct {
 		Schema               string `json:"$schema"`
 		AdditionalProperties bool
@@ -122,17 +106,12 @@ func table() string {
 }
 
 func TestDocsPage(t *testing.T) {
-	const path, begin, end = "../docs/task-yaml.md", "<!-- keys: written by go test ./task -update -->\n", "<!-- end of keys -->"
+	const path = "../docs/task-yaml.md"
+	committed.CheckPart(t, path, "keys", "go test ./task -update", table(), *update)
 	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, rest, ok1 := strings.Cut(string(page), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s lacks the marks around the table", path)
-	}
-	committed(t, path, []byte(head+begin+table()+end+tail))
 	seen := map[Name]bool{}
 	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
 		s, err := Parse([]byte(block[1]))

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"triton-gateway/internal/committed"
 	"triton-gateway/internal/parts"
 )
 
@@ -83,7 +84,7 @@ func TestTable(t *testing.T) {
 	table := Table(rows)
 	t.Log("\n" + table)
 	if *only == "" {
-		if err := write(filepath.Join(parts.Root(t), "docs", "chaos.md"), table); err != nil {
+		if err := committed.Update(filepath.Join(parts.Root(t), "docs", "chaos.md"), "table", "make chaos", table); err != nil {
 			t.Error(err)
 		}
 	}

@@ -118,15 +118,3 @@ func TestTableOfRows(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
-
-func TestTableInItsPlace(t *testing.T) {
-	got, err := inPlace([]byte("head\n"+tableBegins+"old\n"+tableEnds+"tail\n"), "new\n")
-	if want := "head\n" + tableBegins + "new\n" + tableEnds + "tail\n"; err != nil || string(got) != want {
-		t.Errorf("%q %v", got, err)
-	}
-	for _, page := range []string{"", tableBegins, tableEnds + tableBegins} {
-		if _, err := inPlace([]byte(page), "new"); err == nil {
-			t.Errorf("%q has a place", page)
-		}
-	}
-}

@@ -1,9 +1,7 @@
 package chaos
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 )
@@ -94,32 +92,4 @@ func ms(d time.Duration) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
-}
-
-// The lines of a page between which a table is written.
-const (
-	tableBegins = "<!-- table: written by make chaos -->\n"
-	tableEnds   = "<!-- end of the table -->\n"
-)
-
-// write puts text between those lines of a page.
-func write(path, text string) error {
-	page, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	page, err = inPlace(page, text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.WriteFile(path, page, 0o644)
-}
-
-func inPlace(page []byte, text string) ([]byte, error) {
-	head, rest, found := bytes.Cut(page, []byte(tableBegins))
-	_, tail, ends := bytes.Cut(rest, []byte(tableEnds))
-	if !found || !ends {
-		return nil, fmt.Errorf("there is no place for the table: %q and %q", tableBegins, tableEnds)
-	}
-	return []byte(string(head) + tableBegins + text + tableEnds + string(tail)), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"triton-gateway/internal/committed"
 	"triton-gateway/modelconfig"
 	"triton-gateway/task"
 )
@@ -199,31 +200,12 @@ func TestCodes(t *testing.T) {
 
 // The guide lists what the code has.
 func TestGuide(t *testing.T) {
-	const path, begin, end = "../../docs/guide/lint.md", "<!-- codes: written by go test ./gateway/lint -update -->\n", "<!-- end of codes -->"
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok1 := strings.Cut(string(page), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s lacks the marks around the list", path)
-	}
 	var b strings.Builder
 	b.WriteString("| code | severity | what |\n|---|---|---|\n")
 	for _, r := range Rules() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Code, r.Severity, r.Meaning)
 	}
-	want := head + begin + b.String() + end + tail
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if want != string(page) {
-		t.Errorf("%s differs from the code; run go test ./gateway/lint -run Guide -update", path)
-	}
+	committed.CheckPart(t, "../../docs/guide/lint.md", "codes", "go test ./gateway/lint -update", b.String(), *update)
 }
 
 // FuzzCheck: whatever parses is looked at without a panic.
