@@ -49,7 +49,7 @@ func TestConformsInCluster(t *testing.T) {
 	if err := client.ClusterAddSlotsRange(t.Context(), slot, slot).Err(); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "the cluster is up", 30*time.Second, func() bool { return client.Set(t.Context(), "{a:b}:", 1, 0).Err() == nil })
+	parts.Until(t, "the cluster is up", time.Minute, func() bool { return client.Set(t.Context(), "{a:b}:", 1, 0).Err() == nil })
 	if err := client.Set(t.Context(), "a", 1, 0).Err(); err == nil {
 		t.Fatal("the node takes keys of other slots")
 	}

@@ -25,7 +25,7 @@ func TestKilled(t *testing.T) {
 	server := durable(t)
 	s := open(t, Options{URL: server.URL()})
 	item := blob(t, s, "x")
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer stop()
 	var (
 		history  sync.Map // id -> the body whose Settle was acknowledged, "" before
@@ -84,7 +84,7 @@ func TestKilled(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for k := range kills {
 		mark := accepted.Load() + int64(20+r.IntN(60))
-		parts.Until(t, "jobs are accepted", 30*time.Second, func() bool { return accepted.Load() >= mark })
+		parts.Until(t, "jobs are accepted", 2*time.Minute, func() bool { return accepted.Load() >= mark })
 		server.Kill()
 		if err := server.Restart(); err != nil {
 			t.Fatalf("after kill %d: %v", k, err)
@@ -92,7 +92,7 @@ func TestKilled(t *testing.T) {
 	}
 	killing.Store(false)
 	callers.Wait()
-	parts.Until(t, "all jobs are done", 30*time.Second, func() bool {
+	parts.Until(t, "all jobs are done", time.Minute, func() bool {
 		c, err := s.Count(ctx)
 		return err == nil && c.Jobs[jobs.Interactive][jobs.Queued]+c.Jobs[jobs.Interactive][jobs.Running] == 0
 	})

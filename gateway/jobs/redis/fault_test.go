@@ -120,8 +120,8 @@ func TestGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := durable(t)
 			s := open(t, Options{URL: server.URL()})
-			s.patience = 50 * time.Millisecond
 			before := add(t, s)
+			s.patience = 50 * time.Millisecond
 			back := away(t, server)
 			spec := specOf(before.Items...)
 			_, err := s.Create(t.Context(), spec)
@@ -133,7 +133,7 @@ func TestGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.patience = patienceFor
-			parts.Until(t, "it works again", 30*time.Second, func() bool { _, err := s.Get(t.Context(), before.ID); return err == nil })
+			parts.Until(t, "it works again", time.Minute, func() bool { _, err := s.Get(t.Context(), before.ID); return err == nil })
 			if _, err := s.Get(t.Context(), spec.ID); fault.KindOf(err) != fault.NotFound {
 				t.Errorf("a refused job: %v", err)
 			}

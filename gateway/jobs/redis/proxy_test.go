@@ -25,7 +25,7 @@ type proxy struct {
 
 func newProxy(tb testing.TB, server *parts.RedisServer) *proxy {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", parts.FreeAddr(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -18,13 +18,13 @@ func TestWake(t *testing.T) {
 		for there.Wake(t.Context(), time.Millisecond) { // what was before
 		}
 		woken := make(chan bool)
-		go func() { woken <- there.Wake(t.Context(), 20*time.Second) }()
+		go func() { woken <- there.Wake(t.Context(), time.Minute) }()
 		act()
 		if !<-woken {
 			t.Errorf("%s wakes nobody", what)
 		}
 	}
-	if !there.Wake(t.Context(), 20*time.Second) {
+	if !there.Wake(t.Context(), time.Minute) {
 		t.Error("the first Wake may have missed something, and does not say so")
 	}
 	var spec *jobs.Spec

@@ -207,6 +207,7 @@ func TestHeld(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	s.writes.patience = time.Minute
 	if _, err := s.Create(ctx, spec(9, time.Now(), i)); err != nil {
 		t.Error(err)
 	}

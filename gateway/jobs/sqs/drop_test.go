@@ -68,7 +68,7 @@ func TestDrops(t *testing.T) {
 	s, watcher := open(t, Options{URL: url}, func(s *Store) { s.dropAfter = time.Hour }), open(t, Options{URL: url})
 	settleAll(t, s, 12)
 	class := classOf(jobs.Interactive)
-	parts.Until(t, "ten messages are deleted", 40*time.Second, func() bool { return messages(t, watcher, class) == 2 })
+	parts.Until(t, "ten messages are deleted", time.Minute, func() bool { return messages(t, watcher, class) == 2 })
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,9 +97,9 @@ func TestDropsFail(t *testing.T) {
 	if err := s.Settle(t.Context(), l, jobs.Outcome{State: jobs.Succeeded}, []jobs.Result{{Body: []byte("1")}}); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "the deletion has failed", 40*time.Second, func() bool { return p.count("DeleteMessageBatch") > 0 })
+	parts.Until(t, "the deletion has failed", time.Minute, func() bool { return p.count("DeleteMessageBatch") > 0 })
 	p.says(nil)
-	parts.Until(t, "the message has come again and is deleted", 40*time.Second, func() bool {
+	parts.Until(t, "the message has come again and is deleted", time.Minute, func() bool {
 		if list, err := s.Lease(t.Context(), 1, time.Minute); err != nil || len(list) > 0 {
 			t.Fatalf("%v, %v", list, err)
 		}
@@ -149,7 +149,7 @@ func TestThrottledQueue(t *testing.T) {
 		return 0, ""
 	})
 	spec := add(t, s)
-	parts.Until(t, "a worker is told", 40*time.Second, func() bool {
+	parts.Until(t, "a worker is told", time.Minute, func() bool {
 		_, err := s.Lease(t.Context(), 1, time.Minute)
 		if err != nil {
 			wantFault(t, err, fault.Unavailable, "job_store_unavailable")
@@ -161,7 +161,7 @@ func TestThrottledQueue(t *testing.T) {
 	if _, err := s.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "the job is leased", 40*time.Second, func() bool {
+	parts.Until(t, "the job is leased", time.Minute, func() bool {
 		list, err := s.Lease(t.Context(), 1, time.Minute)
 		if err != nil { // what a poll of before has to tell
 			wantFault(t, err, fault.Unavailable, "job_store_unavailable")
@@ -179,7 +179,7 @@ func TestGivenBackTooOften(t *testing.T) {
 	l := &s.lines[class]
 	for n := range 8 {
 		var got []message
-		parts.Until(t, "the message is received", 40*time.Second, func() bool {
+		parts.Until(t, "the message is received", time.Minute, func() bool {
 			list, err := s.ask(t.Context(), class, 1, time.Minute)
 			if err != nil {
 				t.Fatal(err)

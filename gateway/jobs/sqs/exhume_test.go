@@ -19,7 +19,7 @@ func TestExhumed(t *testing.T) {
 	spec := add(t, s)
 	class := classOf(spec.Priority)
 	for range receives {
-		parts.Until(t, "the message is received by a process that ends", 40*time.Second, func() bool {
+		parts.Until(t, "the message is received by a process that ends", time.Minute, func() bool {
 			list, err := s.ask(t.Context(), class, 1, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -35,7 +35,7 @@ func TestExhumed(t *testing.T) {
 	if _, err := s.queues.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: u, MessageBody: &unreadable}); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "SQS has put it among the dead letters", 40*time.Second, func() bool {
+	parts.Until(t, "SQS has put it among the dead letters", time.Minute, func() bool {
 		if list, err := s.ask(t.Context(), class, 1, 0); err != nil || len(list) > 0 {
 			t.Fatalf("%v, %v", list, err)
 		}
@@ -48,7 +48,7 @@ func TestExhumed(t *testing.T) {
 	}
 	others := []string{add(t, s).ID, add(t, s).ID} // in the line, so that an empty queue does not tell
 	clock.Advance(grace + time.Second)
-	parts.Until(t, "the job has been put into its queue", 40*time.Second, func() bool {
+	parts.Until(t, "the job has been put into its queue", time.Minute, func() bool {
 		if _, err := s.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestExhumed(t *testing.T) {
 		return r.msg != was.msg
 	})
 	seen := map[string]bool{}
-	parts.Until(t, "all are leased", 40*time.Second, func() bool {
+	parts.Until(t, "all are leased", time.Minute, func() bool {
 		list, err := s.Lease(t.Context(), 3, time.Minute)
 		if err != nil {
 			t.Fatal(err)

@@ -133,6 +133,7 @@ func TestFailing(t *testing.T) {
 				wantFault(t, err, fault.Timeout, "deadline_exceeded")
 			}
 			p.says(nil)
+			s.patience = patienceFor
 			if _, err := s.Get(t.Context(), spec.ID); fault.KindOf(err) != fault.NotFound {
 				t.Errorf("a refused job: %v", err)
 			}
@@ -198,7 +199,7 @@ func TestCalls(t *testing.T) {
 	if err := s.Settle(t.Context(), l, jobs.Outcome{State: jobs.Succeeded}, nil); err != nil {
 		t.Fatal(err)
 	}
-	parts.Until(t, "its message is deleted", 40*time.Second, func() bool { return p.count("DeleteMessageBatch") == 1 })
+	parts.Until(t, "its message is deleted", time.Minute, func() bool { return p.count("DeleteMessageBatch") == 1 })
 	step := func(what string, want map[string]int, call func()) {
 		t.Helper()
 		p.since()
@@ -228,7 +229,7 @@ func TestCalls(t *testing.T) {
 		if err := s.Settle(t.Context(), l, jobs.Outcome{State: jobs.Succeeded}, []jobs.Result{{Index: 0, Body: []byte(`{"label":"cat"}`)}}); err != nil {
 			t.Fatal(err)
 		}
-		parts.Until(t, "its message is deleted", 40*time.Second, func() bool { return p.count("DeleteMessageBatch") == 1 })
+		parts.Until(t, "its message is deleted", time.Minute, func() bool { return p.count("DeleteMessageBatch") == 1 })
 	})
 	step("look", map[string]int{"GetItem": 1}, func() {
 		if _, err := s.Look(t.Context(), spec.ID); err != nil {

@@ -143,7 +143,7 @@ func add(tb testing.TB, s *Store) *jobs.Spec {
 func lease(tb testing.TB, s *Store, id string, ttl time.Duration) (*jobs.Job, jobs.Lease) {
 	tb.Helper()
 	var got *jobs.Job
-	parts.Until(tb, "job "+id+" is leased", 40*time.Second, func() bool {
+	parts.Until(tb, "job "+id+" is leased", time.Minute, func() bool {
 		list, err := s.Lease(tb.Context(), 1, ttl)
 		if err != nil {
 			tb.Fatal(err)

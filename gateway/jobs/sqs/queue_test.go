@@ -58,7 +58,7 @@ func TestBuried(t *testing.T) {
 	spec := add(t, s)
 	other := open(t, Options{URL: "sqs://eu-central-1/" + s.prefix + "?endpoint=" + c.endpoint})
 	var old message
-	parts.Until(t, "another process has received the message", 40*time.Second, func() bool {
+	parts.Until(t, "another process has received the message", time.Minute, func() bool {
 		list, err := other.ask(t.Context(), classOf(spec.Priority), 1, time.Hour)
 		if err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestPoison(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, reason := "", ""
-		parts.Until(t, "it is among the dead letters", 40*time.Second, func() bool {
+		parts.Until(t, "it is among the dead letters", time.Minute, func() bool {
 			if list, err := s.Lease(t.Context(), 1, time.Minute); err != nil || len(list) > 0 {
 				t.Fatalf("%v, %v", list, err)
 			}
@@ -150,8 +150,8 @@ func TestRealCrash(t *testing.T) {
 	url := c.place(t)
 	first, second := open(t, Options{URL: url}), open(t, Options{URL: url})
 	spec := add(t, first)
-	_, old := lease(t, first, spec.ID, 2*time.Second)
-	if _, err := first.Extend(t.Context(), old, 2*time.Second, []jobs.Result{{Index: 0, Body: []byte("1")}}); err != nil {
+	_, old := lease(t, first, spec.ID, 5*time.Second)
+	if _, err := first.Extend(t.Context(), old, 5*time.Second, []jobs.Result{{Index: 0, Body: []byte("1")}}); err != nil {
 		t.Fatal(err)
 	}
 	j, l := lease(t, second, spec.ID, 20*time.Second)
