@@ -28,7 +28,7 @@ func (t *Times) Quantile(q float64) time.Duration {
 // Healthy asks one picture after the other, each computed anew, with a rest between them, for so long.
 func Healthy(ctx context.Context, url string, picture []byte, every, lasting time.Duration) *Times {
 	transport := &http.Transport{}
-	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: 2 * time.Minute}
 	defer transport.CloseIdleConnections()
 	out := &Times{}
 	beat := time.NewTicker(every)
