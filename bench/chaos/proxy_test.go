@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"triton-gateway/internal/parts"
 )
 
 // echo is a server that says what it is told.
@@ -36,7 +38,7 @@ func through(t *testing.T, p *proxy) (say func(string) ([]byte, error)) {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return func(text string) ([]byte, error) {
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 		if _, err := c.Write([]byte(text)); err != nil {
 			return nil, err
 		}
@@ -83,13 +85,7 @@ func TestProxy(t *testing.T) {
 }
 
 func TestProxyBeforeNobody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
-	p, err := newProxy(address)
+	p, err := newProxy(parts.FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}
