@@ -84,13 +84,13 @@ func (r *rig) unanswered(t *testing.T) (missing []string) {
 func TestEveryPanelHasAnAnswer(t *testing.T) {
 	r := newRig(t, time.Second)
 	r.traffic(t, func() float64 { return 1 })
-	eventually(t, 3*time.Minute, func() []string { return append(r.exported(t), r.unanswered(t)...) })
-	r.checkTraffic(t)
-	r.rulesWork(t)
+	eventually(t, func() []string { return append(r.exported(t), r.unanswered(t)...) })
+	eventually(t, func() []string { return r.asOrdered(t) })
+	eventually(t, func() []string { return r.ruled(t) })
 
 	// A Triton dies: the gateways leave it alone, the dashboard shows it, and an alert waits to fire.
 	r.tritons[1].Kill()
-	eventually(t, 2*time.Minute, func() (missing []string) {
+	eventually(t, func() (missing []string) {
 		if out := r.ask(t, `gateway_backend_up{endpoint="`+r.tritons[1].GRPC+`"} == 0`); len(out) != 2 {
 			missing = append(missing, fmt.Sprintf("two gateways leave it alone: %v", out))
 		}
@@ -100,15 +100,16 @@ func TestEveryPanelHasAnAnswer(t *testing.T) {
 		if due := r.ask(t, `ALERTS{alertname="TritonDown", instance="`+r.tritons[1].Metrics+`"}`); len(due) != 1 {
 			missing = append(missing, fmt.Sprintf("TritonDown is pending: %v", due))
 		}
+		// A machine that stands still for a moment can have Prometheus miss an answer; what one dead Triton causes lasts.
+		if wrong := r.ask(t, `ALERTS{severity="page"}`); len(wrong) != 0 {
+			missing = append(missing, fmt.Sprintf("one of two Tritons is gone, and nobody is woken: %v", wrong))
+		}
 		return missing
 	})
-	if wrong := r.ask(t, `ALERTS{severity="page"}`); len(wrong) != 0 {
-		t.Errorf("one of two Tritons is gone, nobody is to be woken: %v", wrong)
-	}
 }
 
-// rulesWork looks at what Prometheus says of its rules and targets: all are evaluated without an error, all targets answer.
-func (r *rig) rulesWork(t *testing.T) {
+// ruled looks at what Prometheus says of its rules and targets: all are evaluated without an error, all targets answer. It lists what is not so.
+func (r *rig) ruled(t *testing.T) (wrong []string) {
 	t.Helper()
 	var rules struct {
 		Data struct {
@@ -124,14 +125,15 @@ func (r *rig) rulesWork(t *testing.T) {
 		for _, rule := range g.Rules {
 			n++
 			if rule.Health != "ok" {
-				t.Errorf("rule %s of %s is %s: %s", rule.Name, g.Name, rule.Health, rule.LastError)
+				wrong = append(wrong, fmt.Sprintf("rule %s of %s is %s: %s", rule.Name, g.Name, rule.Health, rule.LastError))
 			}
 		}
 	}
 	if n < 40 {
-		t.Errorf("only %d rules", n)
+		wrong = append(wrong, fmt.Sprintf("only %d rules", n))
 	}
 	if up := r.ask(t, "sum by (job) (up)"); len(up) != 2 || up[0].number() != "2" || up[1].number() != "2" {
-		t.Errorf("targets: %v", up)
+		wrong = append(wrong, fmt.Sprintf("targets: %v", up))
 	}
+	return wrong
 }

@@ -144,8 +144,9 @@ func (r *rig) get(t *testing.T, path string, into any) {
 }
 
 // eventually looks again and again until nothing is missing.
-func eventually(t *testing.T, within time.Duration, missing func() []string) {
+func eventually(t *testing.T, missing func() []string) {
 	t.Helper()
+	const within = 4 * time.Minute // far more than any machine needs
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.After(within); ; {
