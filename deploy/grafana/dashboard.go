@@ -66,7 +66,7 @@ func expand(queries []Query) []Query {
 
 // All is the dashboard's contents, from top to bottom.
 func All() []Row {
-	return []Row{now(), requests(), stages(), cached(), pool(), limits(), jobs(), versions(), triton(), runtime()}
+	return []Row{now(), requests(), stages(), cached(), pool(), limits(), waiting(), jobs(), moving(), versions(), triton(), runtime()}
 }
 
 // JSON is the dashboard as Grafana 10 and later read it.

@@ -34,7 +34,7 @@ func describe(rules []promql.Rule) string {
 
 // plain puts words where an alert's text has templates.
 func plain(summary string) string {
-	return strings.NewReplacer("{{ $labels.route }}{{ $labels.protocol }}", "a route", "{{ $labels.route }}", "ROUTE", "{{ $labels.phase }}", "PHASE", "{{ $labels.instance }}", "INSTANCE", "{{ $labels.listener }}", "LISTENER", "{{ $labels.endpoint }}", "ENDPOINT",
+	return strings.NewReplacer("{{ $labels.route }}{{ $labels.protocol }}", "a route", "{{ $labels.route }}", "ROUTE", "{{ $labels.phase }}", "PHASE", "{{ $labels.shadow }}", "SHADOW", "{{ $labels.line }}", "LINE", "{{ $labels.instance }}", "INSTANCE", "{{ $labels.listener }}", "LISTENER", "{{ $labels.endpoint }}", "ENDPOINT",
 		"{{ $labels.model }}", "MODEL", "{{ $labels.priority }}", "PRIORITY", "{{ $value | humanizePercentage }}", "N %", "{{ $value | humanize1024 }}B", "N bytes",
 		"{{ $value | humanizeDuration }}", "N s", "{{ $value | humanize }}", "N", "{{ $value }}", "N").Replace(summary)
 }

@@ -82,8 +82,10 @@ func (r *rig) unanswered(t *testing.T) (missing []string) {
 }
 
 func TestEveryPanelHasAnAnswer(t *testing.T) {
+	t.Setenv("GATEWAY_MODEL_REPOSITORY", repository(t))
 	r := newRig(t, time.Second)
 	r.traffic(t, func() float64 { return 1 })
+	r.moving(t)
 	eventually(t, func() []string { return append(r.exported(t), r.unanswered(t)...) })
 	eventually(t, func() []string { return r.asOrdered(t) })
 	eventually(t, func() []string { return r.ruled(t) })
