@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 type switched struct {
 	began, ended time.Time
 	version      string
+	cold         bool // the instance had not been called before
 	err          error
 }
 
@@ -85,7 +87,10 @@ func whichCall(g *parts.GatewayServer) (s switched) {
 	s.ended, s.err = time.Now(), err
 	var out struct {
 		Version string `json:"model_version"`
-		Outputs []struct{ Data []int }
+		Outputs []struct {
+			Name string
+			Data []int
+		}
 	}
 	switch {
 	case err != nil:
@@ -93,15 +98,23 @@ func whichCall(g *parts.GatewayServer) (s switched) {
 		s.err = fmt.Errorf("%d %s", r.status, r.body)
 	default:
 		s.err = json.Unmarshal(r.body, &out)
-		if s.version = out.Version; s.err == nil && (len(out.Outputs) != 1 || fmt.Sprint(out.Outputs[0].Data[0]) != s.version) {
+		says := map[string]int{}
+		for _, o := range out.Outputs {
+			if len(o.Data) == 1 {
+				says[o.Name] = o.Data[0]
+			}
+		}
+		s.cold = says["cold"] != 0
+		if s.version = out.Version; s.err == nil && (len(says) != 2 || fmt.Sprint(says["version"]) != s.version) {
 			s.err = fmt.Errorf("version %s ran as %s", fmt.Sprint(out.Outputs), s.version)
 		}
 	}
 	return s
 }
 
-// whichLoad keeps some callers calling, until stop gives their answers in the order in which they were asked for.
-func whichLoad(g *parts.GatewayServer, callers int) (stop func() []switched) {
+// whichLoad keeps some callers calling, until stop gives their answers in the order in which they were asked for. count is how many have come.
+func whichLoad(g *parts.GatewayServer, callers int) (stop func() []switched, count *atomic.Int64) {
+	count = new(atomic.Int64)
 	ended := make(chan struct{})
 	lists := make([][]switched, callers)
 	var wait sync.WaitGroup
@@ -113,6 +126,7 @@ func whichLoad(g *parts.GatewayServer, callers int) (stop func() []switched) {
 					return
 				default:
 					lists[i] = append(lists[i], whichCall(g))
+					count.Add(1)
 				}
 			}
 		})
@@ -123,7 +137,7 @@ func whichLoad(g *parts.GatewayServer, callers int) (stop func() []switched) {
 		all := slices.Concat(lists...)
 		slices.SortFunc(all, func(a, b switched) int { return a.began.Compare(b.began) })
 		return all
-	}
+	}, count
 }
 
 // askSwitch does something with the version of which, on the admin listener.
@@ -143,10 +157,10 @@ func whichServes(t *testing.T, g *parts.GatewayServer) (serving, phase string) {
 	return v.Serving, v.Phase
 }
 
-// flip is one switch: answers to requests that began after it have to be of the version.
+// flip is one switch: answers to requests that began after it have to be of the version. Until quiet is over nothing else was asked of the Tritons.
 type flip struct {
-	began, done time.Time
-	version     string
+	began, done, quiet time.Time
+	version            string
 }
 
 func median(list []time.Duration) time.Duration {
@@ -154,7 +168,8 @@ func median(list []time.Duration) time.Duration {
 	return list[len(list)/2]
 }
 
-// unmixed checks that nothing failed and that no answer is of a version that did not serve when its request began, and gives the times of the first request after each switch, and of all.
+// unmixed checks that nothing failed, that no answer is of a version that did not serve when its request began, and that nobody meets a cold model from a switch on until the
+// next one is asked for: a Triton that loads a version starts the others of the model anew. It gives the times of the first request after each switch, and of all.
 func unmixed(t *testing.T, all []switched, flips []flip) (firsts, took []time.Duration) {
 	t.Helper()
 	wrong := 0
@@ -180,6 +195,11 @@ func unmixed(t *testing.T, all []switched, flips []flip) (firsts, took []time.Du
 				t.Errorf("version %s answered a request for which only %v may", s.version, may)
 			}
 		}
+		if s.cold && slices.ContainsFunc(flips, func(f flip) bool { return !s.began.Before(f.done) && s.ended.Before(f.quiet) }) {
+			if wrong++; wrong < 5 {
+				t.Errorf("a request met version %s cold", s.version)
+			}
+		}
 	}
 	for _, f := range flips {
 		if at := slices.IndexFunc(all, func(s switched) bool { return !s.began.Before(f.done) }); at >= 0 {
@@ -187,7 +207,7 @@ func unmixed(t *testing.T, all []switched, flips []flip) (firsts, took []time.Du
 		}
 	}
 	if wrong > 0 {
-		t.Errorf("%d of %d requests failed or were answered by the wrong version", wrong, len(all))
+		t.Errorf("%d of %d requests failed, or were answered by the wrong version or a cold one", wrong, len(all))
 	}
 	return firsts, took
 }
@@ -199,7 +219,7 @@ func TestSwitchUnderLoad(t *testing.T) {
 	if os.Getenv(longEnv) == "1" {
 		times = 20
 	}
-	stop := whichLoad(g, 4)
+	stop, count := whichLoad(g, 4)
 	var flips []flip
 	var switching []time.Duration
 	to := func(version, what, body string) time.Duration {
@@ -207,9 +227,16 @@ func TestSwitchUnderLoad(t *testing.T) {
 		f := flip{began: time.Now(), version: version}
 		r, took := askSwitch(t, g, what, body)
 		f.done = time.Now()
-		if flips = append(flips, f); r.status != http.StatusOK {
+		if r.status != http.StatusOK {
 			t.Fatalf("to version %s: %d %s", version, r.status, r.body)
 		}
+		before := count.Load()
+		eventually(t, "each of the Tritons has answered some", func() bool { return count.Load() > before+40 })
+		f.quiet = time.Now()
+		if what == "/rollback" {
+			f.quiet = f.done // the other version is taken away behind it
+		}
+		flips = append(flips, f)
 		return took
 	}
 	for i := range times {
@@ -244,16 +271,14 @@ func TestSwitchUnderLoad(t *testing.T) {
 	}
 	t.Logf("%d switches, median %v; rollback %v; %d requests, median %v, max %v; first request after a switch: median %v, max %v; %.0f %% of those are above 1.5 times a usual one, and %.0f %% of all",
 		times, median(switching).Round(time.Millisecond), back.Round(time.Millisecond), len(all), usual, most, median(firsts), slices.Max(firsts), above(firsts), above(took))
-	if os.Getenv(longEnv) != "1" {
-		bound = max(bound, 200*time.Millisecond) // other tests run beside this one; a cold model takes 400 ms
-	}
-	if first := median(firsts); first > bound {
+	if first := median(firsts); os.Getenv(longEnv) == "1" && first > bound { // what two switches take beside other tests says nothing
 		t.Errorf("the first request after a switch takes %v, and a usual one %v", first, usual)
 	}
 }
 
 // A Triton dies while a version is being loaded; what it comes back with is not what serves.
 func TestSwitchLosesAServer(t *testing.T) {
+	const callers = 4
 	servers, g := whichPool(t)
 	if r, _ := askSwitch(t, g, "", `{"to":"2"}`); r.status != http.StatusOK {
 		t.Fatalf("%d %s", r.status, r.body)
@@ -261,13 +286,13 @@ func TestSwitchLosesAServer(t *testing.T) {
 	if r, _ := askSwitch(t, g, "/settle", ""); r.status != http.StatusOK {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
-	stop := whichLoad(g, 4)
+	stop, _ := whichLoad(g, callers)
 	answered := make(chan reply, 1)
 	go func() {
 		r, _ := try("POST", "http://"+g.Admin+"/v1/models/which/switch", "application/json", []byte(`{"to":"4"}`)) // whose loading takes seconds
 		answered <- r
 	}()
-	eventually(t, 20*time.Second, "version 4 is being loaded", func() bool {
+	eventually(t, "version 4 is being loaded", func() bool {
 		if len(answered) > 0 {
 			t.Fatalf("it has ended: %s", (<-answered).body)
 		}
@@ -289,7 +314,7 @@ func TestSwitchLosesAServer(t *testing.T) {
 	default:
 		t.Errorf("%d, version %s serves: %s", r.status, serving, r.body)
 	}
-	becomes(t, g, 1, false, 10*time.Second)
+	becomes(t, g, 1, false)
 	if err := servers[1].Restart(); err != nil {
 		t.Fatal(err)
 	}
@@ -297,12 +322,12 @@ func TestSwitchLosesAServer(t *testing.T) {
 		r, err := try("GET", "http://"+servers[1].HTTP+"/v2/models/which/versions/"+version+"/ready", "", nil)
 		return err == nil && r.status == http.StatusOK
 	}
-	back := becomes(t, g, 1, true, 30*time.Second)
+	back := becomes(t, g, 1, true)
 	if !has(serving) || serving == "2" && has("4") {
 		t.Errorf("it is back in service with version 2 ready: %v, version 4: %v", has("2"), has("4"))
 	}
 	before := endpoints(t, g)[1].Calls.Count
-	eventually(t, 20*time.Second, "it gets calls", func() bool { return endpoints(t, g)[1].Calls.Count > before+20 })
+	eventually(t, "it gets calls", func() bool { return endpoints(t, g)[1].Calls.Count > before+20 })
 	all := stop()
 	failed := 0
 	for _, s := range all {
@@ -314,7 +339,7 @@ func TestSwitchLosesAServer(t *testing.T) {
 		}
 	}
 	t.Logf("%d requests, %d failed; up to date and back after %v", len(all), failed, back)
-	if failed > len(all)/1000 {
+	if failed > max(callers, len(all)/1000) {
 		t.Errorf("%d of %d requests failed", failed, len(all))
 	}
 }

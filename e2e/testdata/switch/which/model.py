@@ -1,5 +1,5 @@
 """Answers with the version that runs, after 2 ms. A file beside it makes it hard to load: `broken` has it fail, `slow` holds the seconds that it takes.
-The first call of an instance takes 400 ms more, as of a model that compiles when it is first called."""
+The first call of an instance takes 400 ms more, as of a model that compiles when it is first called, and says that it is cold."""
 
 import os
 import time
@@ -20,10 +20,11 @@ class TritonPythonModel:
         self.cold = True
 
     def execute(self, requests):
-        time.sleep(0.4 if self.cold else 0.002)
-        self.cold = False
+        cold, self.cold = self.cold, False
+        time.sleep(0.4 if cold else 0.002)
         answers = []
         for request in requests:
             batch = pb_utils.get_input_tensor_by_name(request, "x").as_numpy().shape[0]
-            answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("version", np.full((batch, 1), self.version, np.int32))]))
+            numbers = {"version": self.version, "cold": cold}
+            answers.append(pb_utils.InferenceResponse([pb_utils.Tensor(name, np.full((batch, 1), n, np.int32)) for name, n in numbers.items()]))
         return answers
