@@ -3,11 +3,14 @@ package e2e
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/binary"
 	"hash/crc32"
+	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -33,16 +36,30 @@ func pngOf(width, height uint32, methods [5]byte, chunks ...[]byte) []byte {
 	return append(out, chunk("IEND", nil)...)
 }
 
-// zeros is n zero bytes, deflated.
-func zeros(n int) []byte {
+// sameBlock is how many bytes deflated takes at a time.
+const sameBlock = 1 << 16
+
+// deflated is n times the same byte, raw, rounded up to whole blocks, of which it gives the number of bytes. Once the compressor has seen nothing else, the same block becomes
+// the same bytes; so only the first ones are compressed, which saves minutes of work under the race detector.
+func deflated(n int, of byte) (raw []byte, size int) {
 	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
-	block := make([]byte, 1<<16)
-	for ; n > 0; n -= len(block) {
-		_, _ = w.Write(block[:min(n, len(block))])
+	w, _ := flate.NewWriter(&b, flate.DefaultCompression)
+	var ends []int
+	for range 4 {
+		_, _ = w.Write(bytes.Repeat([]byte{of}, sameBlock))
+		_ = w.Flush() // to a whole byte
+		ends = append(ends, b.Len())
 	}
 	_ = w.Close()
-	return b.Bytes()
+	count := (n + sameBlock - 1) / sameBlock
+	again, end := b.Bytes()[ends[2]:ends[3]], b.Bytes()[ends[3]:]
+	return slices.Concat(b.Bytes()[:ends[2]], bytes.Repeat(again, max(count-3, 0)), end), max(count, 3) * sameBlock
+}
+
+// zeros is n zero bytes, or some more, as zlib deflates them.
+func zeros(n int) []byte {
+	raw, size := deflated(n, 0)
+	return binary.BigEndian.AppendUint32(slices.Concat([]byte{0x78, 0x9c}, raw), uint32(size%65521)<<16|1) // Adler-32 of zeros
 }
 
 func jpegSegment(marker byte, body []byte) []byte {
@@ -142,9 +159,9 @@ func bombs(t *testing.T, random *rand.Rand) (out []bomb) {
 		bomb{"JSON, base64 of a bomb", infer, "application/json", "", []byte(`{"image":{"base64":"` + base64Of(pngOf(40000, 40000, rgb)) + `"}}`)},
 		bomb{"JSON of /v2, deep", "/v2/models/iris/infer", "application/json", "", append([]byte(`{"inputs":`), deep...)},
 		bomb{"JSON of /v2, shape", "/v2/models/iris/infer", "application/json", "", []byte(`{"inputs":[{"name":"input","datatype":"FP32","shape":[9223372036854775807,4],"data":[1]}]}`)},
-		bomb{"gzip on /v2", "/v2/models/iris/infer", "application/json", "gzip", gzipOf(96 << 20)},
+		bomb{"gzip on /v2", "/v2/models/iris/infer", "application/json", "gzip", gzipOf(96<<20, 0)},
 		bomb{"deflate on /v2", "/v2/models/iris/infer", "application/json", "deflate", zeros(96 << 20)},
-		bomb{"gzip on /v1", infer, "image/png", "gzip", gzipOf(96 << 20)},
+		bomb{"gzip on /v1", infer, "image/png", "gzip", gzipOf(96<<20, 0)},
 		bomb{"form, parts", infer, "multipart/form-data; boundary=x", "", append(bytes.Repeat([]byte("--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n\r\n"), 20000), "--x--\r\n"...)},
 		bomb{"zip, ratio", "/v1/jobs?model=shapes", "application/zip", "", zipOf(t, 1, 60<<20)},
 		bomb{"zip, files", "/v1/jobs?model=shapes", "application/zip", "", zipOf(t, 20000, 1)},
@@ -153,28 +170,49 @@ func bombs(t *testing.T, random *rand.Rand) (out []bomb) {
 	return out
 }
 
-func gzipOf(n int) []byte {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	block := make([]byte, 1<<16)
-	for ; n > 0; n -= len(block) {
-		_, _ = w.Write(block)
+// gzipOf is n times the same byte, or some more, as a gzip file.
+func gzipOf(n int, of byte) []byte {
+	raw, size := deflated(n, of)
+	out := slices.Concat([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}, raw)
+	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(bytes.Repeat([]byte{of}, size))), uint32(size))
+}
+
+func TestBombsUnpackToTheSame(t *testing.T) {
+	for _, n := range []int{1, 200_000, 3 << 20} {
+		z, err := zlib.NewReader(bytes.NewReader(zeros(n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := gzip.NewReader(bytes.NewReader(gzipOf(n, ' ')))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for of, r := range map[string]io.Reader{"\x00": z, " ": g} {
+			got, err := io.ReadAll(r) // with its sum
+			if err != nil || len(got) < n || len(got) > n+4*sameBlock || len(bytes.Trim(got, of)) > 0 {
+				t.Errorf("%d of %q: %d bytes, %v", n, of, len(got), err)
+			}
+		}
 	}
-	_ = w.Close()
-	return b.Bytes()
 }
 
 func zipOf(t *testing.T, files, size int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	content := make([]byte, size)
+	method, raw := zip.Store, make([]byte, size)
+	if size > sameBlock {
+		method = zip.Deflate
+		raw, size = deflated(size, 0)
+	}
+	sum := crc32.ChecksumIEEE(make([]byte, size))
 	for i := range files {
-		f, err := z.Create(string(rune('a'+i%26)) + string(rune('0'+i/26%10)) + string(rune('0'+i/260%10)) + string(rune('0'+i/2600%10)) + ".png")
+		name := string(rune('a'+i%26)) + string(rune('0'+i/26%10)) + string(rune('0'+i/260%10)) + string(rune('0'+i/2600%10)) + ".png"
+		f, err := z.CreateRaw(&zip.FileHeader{Name: name, Method: method, CRC32: sum, CompressedSize64: uint64(len(raw)), UncompressedSize64: uint64(size)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = f.Write(content)
+		_, _ = f.Write(raw)
 	}
 	_ = z.Close()
 	return b.Bytes()
