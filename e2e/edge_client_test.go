@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +29,7 @@ func (c *strictClient) ask(head, body string) (status int, answer string, err er
 	if err := c.connect(); err != nil {
 		return 0, "", err
 	}
-	_ = c.conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.conn.SetDeadline(time.Now().Add(patience))
 	if _, err := fmt.Fprintf(c.conn, "%s\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", head, c.address, len(body), body); err != nil {
 		return 0, "", fmt.Errorf("the connection broke while a request was sent: %w", err)
 	}
@@ -54,7 +55,7 @@ func (c *strictClient) connect() error {
 	if c.conn != nil {
 		return nil
 	}
-	conn, err := net.DialTimeout("tcp", c.address, 10*time.Second)
+	conn, err := net.DialTimeout("tcp", c.address, patience)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGone, err)
 	}
@@ -63,12 +64,19 @@ func (c *strictClient) connect() error {
 	return nil
 }
 
-// closedByServer looks, without waiting, whether the end of the connection has come.
-func (c *strictClient) closedByServer() bool {
-	_ = c.conn.SetReadDeadline(time.Now().Add(50 * time.Microsecond))
-	_, err := c.read.Peek(1)
-	var timeout net.Error
-	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+// closedByServer asks the kernel, without waiting, whether the end of the connection has come.
+func (c *strictClient) closedByServer() (closed bool) {
+	raw, err := c.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	_ = c.conn.SetReadDeadline(time.Time{}) // with one that is over, the kernel would not be asked
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		closed = n <= 0 && !errors.Is(err, syscall.EAGAIN)
+		return true
+	})
+	return closed || err != nil
 }
 
 func (c *strictClient) close() {

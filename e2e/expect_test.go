@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // asked is a body that knows whether any of it was sent.
@@ -24,9 +23,9 @@ func (a *asked) Read(b []byte) (int, error) {
 // A client that waits to be asked for its body sends nothing of it where it is refused, and all of it where it is not.
 func TestABodyIsAskedForAfterAdmission(t *testing.T) {
 	g := start(t, "GATEWAY_LIMITS__BODY=1MiB")
-	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
+	transport := &http.Transport{ExpectContinueTimeout: patience}
 	defer transport.CloseIdleConnections()
-	patient := &http.Client{Transport: transport, Timeout: time.Minute}
+	patient := &http.Client{Transport: transport, Timeout: patience}
 	rows := `{"rows":[[5.1,3.5,1.4,0.2]]}`
 	tensors := `{"inputs":[{"name":"input","datatype":"FP32","shape":[1,4],"data":[5.1,3.5,1.4,0.2]}]}`
 	for _, c := range []struct {

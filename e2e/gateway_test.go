@@ -32,7 +32,7 @@ type gateway struct {
 func (g *gateway) admin(t *testing.T) string {
 	t.Helper()
 	var m []string
-	eventually(t, 5*time.Second, "the banner tells the admin address", func() bool {
+	eventually(t, "the banner tells the admin address", func() bool {
 		m = adminLine.FindStringSubmatch(g.Log())
 		return m != nil
 	})
@@ -102,7 +102,7 @@ type reply struct {
 	body   []byte
 }
 
-var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 512}}
+var client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 512}}
 
 // do sends a request and reads the JSON answer, whatever its status.
 func do(t *testing.T, method, url, contentType string, body []byte) reply {
@@ -171,19 +171,22 @@ func readFile(t *testing.T, path string) []byte {
 	return data
 }
 
-// eventually asks until ok or the time is over: for what the gateway notices by itself.
-func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
+// patience is when a test gives up: no promise of the gateway, but more than any machine needs, however much else runs on it.
+const patience = 3 * time.Minute
+
+// eventually asks until ok: for what the gateway notices by itself.
+func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(within); ; {
+	for deadline := time.After(patience); ; {
 		if ok() {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not within %v: %s", within, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

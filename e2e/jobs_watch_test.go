@@ -26,7 +26,7 @@ func exchange(req *http.Request) (status int, body []byte, failed bool) {
 }
 
 // givenUp is how long a job is watched.
-const givenUp = 2 * time.Minute
+const givenUp = 2 * patience
 
 // watch asks for a job until it is done, and writes down all that is seen.
 func (c *crowd) watch(id string) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // The state of a sequence lives in one Triton: each of its requests has to come to that one, whatever else goes on.
@@ -65,14 +64,14 @@ func TestPoolLoadsAModelOnEveryServer(t *testing.T) {
 	if r := ask("load"); r.status != http.StatusOK || ready() != 2 {
 		t.Fatalf("load: %d %s, ready on %d", r.status, r.body, ready())
 	}
-	eventually(t, 10*time.Second, "the gateway serves the model", func() bool {
+	eventually(t, "the gateway serves the model", func() bool {
 		r, err := try("GET", "http://"+g.HTTP+"/v2/models/size/ready", "", nil)
 		return err == nil && r.status == http.StatusOK
 	})
 	if r := ask("unload"); r.status != http.StatusOK {
 		t.Errorf("unload: %d %s", r.status, r.body)
 	}
-	eventually(t, 10*time.Second, "it is gone from every Triton", func() bool { return ready() == 0 })
+	eventually(t, "it is gone from every Triton", func() bool { return ready() == 0 })
 	servers[1].Kill()
 	r := ask("load")
 	if r.status < 400 || !strings.Contains(string(r.body), servers[1].GRPC) || ready() != 1 {

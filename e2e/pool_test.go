@@ -61,14 +61,14 @@ func endpoints(t *testing.T, g *parts.GatewayServer) []endpoint {
 }
 
 // becomes waits until a Triton is in the pool, or out of it, and says how long that took.
-func becomes(t *testing.T, g *parts.GatewayServer, n int, ready bool, within time.Duration) time.Duration {
+func becomes(t *testing.T, g *parts.GatewayServer, n int, ready bool) time.Duration {
 	t.Helper()
 	start := time.Now()
 	what := "the pool takes a server out"
 	if ready {
 		what = "the pool takes a server back"
 	}
-	eventually(t, within, what, func() bool { return endpoints(t, g)[n].Ready == ready })
+	eventually(t, what, func() bool { return endpoints(t, g)[n].Ready == ready })
 	return time.Since(start)
 }
 
@@ -87,7 +87,7 @@ func background(t *testing.T, g *parts.GatewayServer, callers int, message []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	client.Timeout = 20 * time.Second
+	client.Timeout = patience
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan *load.Result, 1)
 	go func() { got <- load.Closed(ctx, callers, 0, 0, client.Call(message)) }()
@@ -106,23 +106,24 @@ func figures(t *testing.T, name string, r *load.Result) {
 
 // A Triton is killed under load and comes back: hardly a caller notices.
 func TestPoolLosesOneOfThree(t *testing.T) {
+	const callers = 8
 	servers := tritons(t, 3, "slow")
 	g := pool(t, servers)
-	stop := background(t, g, 8, load.Floats("slow", "ms", 1))
-	eventually(t, 20*time.Second, "all three are used", func() bool {
+	stop := background(t, g, callers, load.Floats("slow", "ms", 1))
+	eventually(t, "all three are used", func() bool {
 		return !slices.ContainsFunc(endpoints(t, g), func(e endpoint) bool { return !e.Ready || e.Calls.Count < 50 })
 	})
 	servers[1].Kill()
-	out := becomes(t, g, 1, false, 10*time.Second)
+	out := becomes(t, g, 1, false)
 	if err := servers[1].Restart(); err != nil {
 		t.Fatal(err)
 	}
-	back := becomes(t, g, 1, true, 30*time.Second)
+	back := becomes(t, g, 1, true)
 	before := endpoints(t, g)[1].Calls.Count
-	eventually(t, 20*time.Second, "the one that came back is used", func() bool { return endpoints(t, g)[1].Calls.Count > before+20 })
+	eventually(t, "the one that came back is used", func() bool { return endpoints(t, g)[1].Calls.Count > before+20 })
 	r := stop()
 	figures(t, fmt.Sprintf("one of three killed: out after %v, back after %v", out, back), r)
-	if failed := len(r.Samples) - r.Count(load.Answered); failed > len(r.Samples)/1000 {
+	if failed := len(r.Samples) - r.Count(load.Answered); failed > max(callers, len(r.Samples)/1000) {
 		t.Errorf("%d of %d calls failed: %v", failed, len(r.Samples), r.Texts)
 	}
 }
@@ -133,13 +134,13 @@ func TestPoolOfTheDead(t *testing.T) {
 	g := pool(t, servers)
 	message := load.Floats("slow", "ms", 1)
 	warm := background(t, g, 4, message)
-	eventually(t, 20*time.Second, "the pool is used", func() bool { return calls(t, g) > 50 })
+	eventually(t, "the pool is used", func() bool { return calls(t, g) > 50 })
 	warm()
 	for _, s := range servers {
 		s.Kill()
 	}
 	for n := range servers {
-		becomes(t, g, n, false, 10*time.Second)
+		becomes(t, g, n, false)
 	}
 	before := calls(t, g)
 	caller, err := load.Dial(g.GRPC)
@@ -152,7 +153,7 @@ func TestPoolOfTheDead(t *testing.T) {
 	if r.Count(load.Down) != 1000 {
 		t.Errorf("%d of 1000 calls were told that nobody is there: %v", r.Count(load.Down), r.Texts)
 	}
-	if sent := calls(t, g) - before; sent > 1100 {
+	if sent := calls(t, g) - before; sent > 1500 {
 		t.Errorf("1000 calls made %d", sent)
 	}
 	body, header := load.FloatsHTTP("ms", 1)
@@ -177,23 +178,23 @@ func TestPoolWithOneThatHangs(t *testing.T) {
 	g := pool(t, servers)
 	began := time.Now()
 	stop := background(t, g, 8, load.Floats("slow", "ms", 1))
-	eventually(t, 20*time.Second, "all three are used", func() bool {
+	eventually(t, "all three are used", func() bool {
 		return !slices.ContainsFunc(endpoints(t, g), func(e endpoint) bool { return !e.Ready || e.Calls.Count < 50 })
 	})
 	paused := time.Since(began)
 	if err := servers[2].Pause(); err != nil {
 		t.Fatal(err)
 	}
-	out := becomes(t, g, 2, false, 15*time.Second)
+	out := becomes(t, g, 2, false)
 	before := calls(t, g)
-	eventually(t, 20*time.Second, "the others go on", func() bool {
+	eventually(t, "the others go on", func() bool {
 		return calls(t, g) > before+300 && (os.Getenv(longEnv) != "1" || time.Since(began) > paused+8*time.Second)
 	})
 	resumed := time.Since(began)
 	if err := servers[2].Resume(); err != nil {
 		t.Fatal(err)
 	}
-	back := becomes(t, g, 2, true, 30*time.Second)
+	back := becomes(t, g, 2, true)
 	r := stop()
 	figures(t, fmt.Sprintf("one of three hung for %v: out after %v, back after %v", resumed-paused, out, back), r)
 	figures(t, "before", r.Between(0, paused))

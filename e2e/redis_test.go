@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"triton-gateway/internal/parts"
 )
@@ -36,27 +35,37 @@ func TestGatewaysShareRedisAndItSurvivesARestart(t *testing.T) {
 			if first.FromCache {
 				t.Fatal("an empty Redis had an answer")
 			}
-			var second reply
-			// By digest, for that computes nothing: Redis is written after the answer, and until then the other gateway would compute its own.
-			eventually(t, 5*time.Second, "the other gateway finds the answer in Redis", func() bool {
-				second = do(t, "GET", fmt.Sprintf("%s/v1/models/shapes/results/%x", b.URL, sha256.Sum256(picture(t, "circle-1.png"))), "", nil)
-				return second.status == http.StatusOK
+			computed := map[string]bool{first.ID: true}
+			// By digest, for that computes nothing: Redis is written after the answer, and until then the other gateway would compute its own. A gateway waits 100 ms for
+			// Redis, and does without it on a machine that is too slow for that: then the answer is computed once more.
+			found := func(g *gateway, more func()) (r reply) {
+				eventually(t, "the gateway finds the answer in Redis", func() bool {
+					r = do(t, "GET", fmt.Sprintf("%s/v1/models/shapes/results/%x", g.URL, sha256.Sum256(picture(t, "circle-1.png"))), "", nil)
+					if r.status != http.StatusOK {
+						more()
+					}
+					return r.status == http.StatusOK
+				})
+				if !computed[r.ID] || r.header.Get("Cache-Status") != "triton-gateway; hit; detail=redis" {
+					t.Errorf("%s, which is none of %v; Cache-Status: %s", r.ID, computed, r.header.Get("Cache-Status"))
+				}
+				return r
+			}
+			found(b, func() { computed[a.infer(t, "shapes", "cache=no-cache", picture(t, "circle-1.png")).ID] = true })
+			var again reply
+			eventually(t, "the third time the answer comes from memory", func() bool {
+				if again = b.infer(t, "shapes", "", picture(t, "circle-1.png")); !again.FromCache {
+					computed[again.ID] = true // it lost Redis for a while, and with it the right to trust its memory
+				}
+				return again.header.Get("Cache-Status") == "triton-gateway; hit; detail=memory"
 			})
-			if second.ID != first.ID {
-				t.Errorf("the other gateway gives %s, not %s", second.ID, first.ID)
-			}
-			if got := second.header.Get("Cache-Status"); got != "triton-gateway; hit; detail=redis" {
-				t.Errorf("Cache-Status: %s", got)
-			}
-			if again := b.infer(t, "shapes", "", picture(t, "circle-1.png")); again.header.Get("Cache-Status") != "triton-gateway; hit; detail=memory" {
-				t.Errorf("the third time: %s", again.header.Get("Cache-Status"))
+			if !computed[again.ID] {
+				t.Errorf("the third time: %s, which is none of %v", again.ID, computed)
 			}
 			if err := a.Stop(); err != nil {
 				t.Fatal(err)
 			}
-			if c := start(t, settings...).infer(t, "shapes", "", picture(t, "circle-1.png")); c.ID != first.ID {
-				t.Error("a restarted gateway computed what Redis knows")
-			}
+			found(start(t, settings...), func() {}) // a restarted one knows what Redis knows
 		})
 	}
 }
@@ -64,9 +73,9 @@ func TestGatewaysShareRedisAndItSurvivesARestart(t *testing.T) {
 func TestKeysInRedisHoldDigestsOnly(t *testing.T) {
 	redis := parts.Redis(t)
 	g := start(t, "GATEWAY_CACHE__REDIS="+redis.URL())
-	g.infer(t, "shapes", "", picture(t, "circle-1.png"))
 	var keys string
-	eventually(t, 5*time.Second, "the answer and its tensors are written", func() bool {
+	eventually(t, "the answer and its tensors are written", func() bool {
+		g.infer(t, "shapes", "cache=no-cache", picture(t, "circle-1.png")) // each time anew: a gateway does without a Redis that is slow
 		host, port, _ := net.SplitHostPort(redis.Addr)
 		out, err := exec.Command("redis-cli", "-h", host, "-p", port, "keys", "tg:1:*").Output()
 		if err != nil {
@@ -108,7 +117,7 @@ func TestNoRequestFailsForRedis(t *testing.T) {
 		if err := redis.Resume(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 20*time.Second, "Redis is used again", func() bool {
+		eventually(t, "Redis is used again", func() bool {
 			return g.infer(t, "shapes", "", picture(t, "circle-1.png")).FromCache
 		})
 	})

@@ -115,7 +115,8 @@ func copyModel(t *testing.T, model, to string) {
 }
 
 // A model is reloaded under the same version number behind the gateway's back: version 1 of shapes gets version 2's weights. Beside it
-// stands the same model with Triton's own response cache on, asked directly.
+// stands the same model with Triton's own response cache on, asked directly. The two seconds are held to in a long run; what is done in them is counted, not timed,
+// by the tests of gateway/backend/triton and gateway/backend/embedded.
 func TestNoStaleAnswerOutlivesTwoSeconds(t *testing.T) {
 	repository := t.TempDir()
 	copyModel(t, "shapes", repository)
@@ -150,11 +151,14 @@ func TestNoStaleAnswerOutlivesTwoSeconds(t *testing.T) {
 	reloaded := time.Now()
 	fresh := map[string]float64{}
 	for _, s := range setups {
-		eventually(t, 2*time.Second-time.Since(reloaded), s.name+" answers from the new weights", func() bool {
+		eventually(t, s.name+" answers from the new weights", func() bool {
 			r := s.g.infer(t, "shapes", "version=1", picture)
 			fresh[s.name] = r.Predictions[0].Score
 			return r.ID != s.before.ID
 		})
+		if took := time.Since(reloaded); long() && took > 2*time.Second {
+			t.Errorf("%s: the old answer was given for %v", s.name, took)
+		}
 		if math.Abs(fresh[s.name]-s.before.Predictions[0].Score) < 1e-4 {
 			t.Errorf("%s: the new weights give the old score %v", s.name, fresh[s.name])
 		}
@@ -251,7 +255,7 @@ func TestATritonThatDies(t *testing.T) {
 			t.Errorf("GET %s: %d", path, r.status)
 		}
 	}
-	eventually(t, 10*time.Second, "/readyz and /v1/stats say that Triton is away", func() bool {
+	eventually(t, "/readyz and /v1/stats say that Triton is away", func() bool {
 		ready, err := try("GET", g.URL+"/readyz", "", nil)
 		stats, other := try("GET", g.URL+"/v1/stats", "", nil)
 		return err == nil && other == nil && ready.status == http.StatusServiceUnavailable && ready.Code == "backend_unavailable" &&
@@ -260,7 +264,7 @@ func TestATritonThatDies(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "the gateway recovers by itself", func() bool {
+	eventually(t, "the gateway recovers by itself", func() bool {
 		r, err := try("POST", g.URL+"/v1/models/shapes/infer", "image/png", other)
 		return err == nil && r.status == http.StatusOK
 	})
