@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -25,9 +26,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(real.Main(m)) }
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
-// client is closed with the test.
+// client is closed with the test. Where the test says nothing else, it waits for a connection for as long as a busy machine may need.
 func client(t testing.TB, c Config, d Deps) *Client {
 	t.Helper()
+	if c.Reconnect == 0 {
+		c.Reconnect = 20 * time.Second
+	}
 	if d.Log == nil {
 		d.Log = quiet()
 	}

