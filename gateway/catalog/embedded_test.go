@@ -86,7 +86,7 @@ func TestFoldersChangeUnderFire(t *testing.T) {
 		}
 		replace(t, filepath.Join(dir, "add", "task.yaml"), []byte(tasks[n%2]))
 		replace(t, filepath.Join(dir, "add", "1", "model.onnx"), weights[n%2])
-		parts.Until(t, "the catalog shows both changes", 20*time.Second, func() bool {
+		parts.Until(t, "the catalog shows both changes", time.Minute, func() bool {
 			m, err := c.Lookup("add")
 			return err == nil && m.TaskDigest != before.TaskDigest && m.Versions[0].Epoch != before.Versions[0].Epoch
 		})

@@ -36,7 +36,7 @@ func remote(t *testing.T, address string) (*triton.Client, *catalog.Catalog) {
 // until asks twenty times a second.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -56,6 +56,9 @@ func TestRealRemoteLabels(t *testing.T) {
 	first, err := c.Lookup("shapes")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(first.Labels) == 0 { // a busy machine did not answer within the time of a look: it is asked again after half a minute
+		parts.Until(t, "the labels are there", 5*time.Minute, func() bool { first, err = c.Lookup("shapes"); return err == nil && len(first.Labels) > 0 })
 	}
 	if want := []string{"circle", "square", "triangle", "star", "cross"}; !slices.Equal(first.Labels, want) {
 		t.Errorf("labels %q, warnings %q", first.Labels, first.Warnings)

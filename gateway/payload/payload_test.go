@@ -16,7 +16,7 @@ import (
 )
 
 func settings(sink string) Config {
-	return Config{Sink: sink, Sample: 1, Mode: All, Body: 1 << 10, Queue: 64, Bytes: 1 << 20, FileSize: 1 << 20, Files: 2, Source: "urn:test", Timeout: time.Second}
+	return Config{Sink: sink, Sample: 1, Mode: All, Body: 1 << 10, Queue: 64, Bytes: 1 << 20, FileSize: 1 << 20, Files: 2, Source: "urn:test", Timeout: time.Minute}
 }
 
 func start(t *testing.T, c Config) *Log {

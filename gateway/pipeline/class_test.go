@@ -153,7 +153,7 @@ func TestEachClassHasItsEstimate(t *testing.T) {
 			t.Errorf("%v is expected to take %v, want %v", class, got, want)
 		}
 	}
-	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := l.full(short, a, "rows", priority.Realtime, 1); err != nil {
 		t.Error(err)

@@ -108,7 +108,7 @@ func TestManyBoxesTakeBoundedTime(t *testing.T) {
 	if a.Detections[0] != first {
 		t.Error("the answer was put in another order")
 	}
-	if took > 5*time.Second { // some ten milliseconds; more only with -race on a machine that is busy
+	if took > time.Minute { // some ten milliseconds where the machine is not busy
 		t.Errorf("it took %v", took)
 	}
 }

@@ -31,7 +31,7 @@ func (s service) Export(ctx context.Context, r *collector.ExportTraceServiceRequ
 }
 
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

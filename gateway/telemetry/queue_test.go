@@ -90,7 +90,7 @@ func TestAHungCollectorCostsSpansAndNothingElse(t *testing.T) {
 
 func TestFailuresAreLoggedOnce(t *testing.T) {
 	out := &steered{err: errors.New("refused")}
-	tracer, log := queued(out, time.Second)
+	tracer, log := queued(out, time.Minute)
 	for range 3 {
 		tracer.spend(1)
 		if err := tracer.queue.ForceFlush(t.Context()); err != nil {
@@ -118,7 +118,7 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 
 func TestCloseSendsWhatWaits(t *testing.T) {
 	out := &steered{}
-	tracer, _ := queued(out, time.Second)
+	tracer, _ := queued(out, time.Minute)
 	tracer.spend(3)
 	if err := tracer.Close(); err != nil {
 		t.Error(err)
@@ -168,7 +168,7 @@ func TestFlushGivesUpWithItsContext(t *testing.T) {
 
 func TestManyWritersLoseNothing(t *testing.T) {
 	out := &steered{}
-	tracer, _ := queued(out, time.Second)
+	tracer, _ := queued(out, time.Minute)
 	var writers sync.WaitGroup
 	for range 8 {
 		writers.Go(func() { tracer.spend(2000) })

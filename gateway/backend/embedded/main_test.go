@@ -76,7 +76,7 @@ func ask(model, version string, inputs ...tensor.Tensor) *backend.Request {
 // status waits until the index has a version in a state that holds, and gives its status.
 func status(tb testing.TB, e *Engine, model, version string, holds func(*backend.ModelStatus) bool) backend.ModelStatus {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
