@@ -44,6 +44,7 @@ func TestKeysAreSent(t *testing.T) {
 	}{
 		{"models --key one", nil, "one"}, {"models", []string{"TRITON_GATEWAY_KEY=two"}, "two"}, {"models --key one", []string{"TRITON_GATEWAY_KEY=two"}, "one"},
 		{"jobs ls --key one", nil, "one"}, {"jobs ls", []string{"TRITON_GATEWAY_KEY=two"}, "two"}, {"jobs ls", nil, ""},
+		{"routes ls --key one", nil, "one"}, {"canary show r", []string{"TRITON_GATEWAY_KEY=two"}, "two"}, {"switch m 2", []string{"TRITON_GATEWAY_KEY=two"}, "two"},
 	} {
 		e := &Env{Args: append(strings.Fields(c.args), "--url", server.URL), Environ: c.environ, Out: io.Discard, Err: io.Discard}
 		if code := run(t.Context(), e); code != 0 || got[len(got)-1] != c.want {

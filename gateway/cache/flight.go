@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/priority"
 )
 
 // sharing says who may wait for a flight.
@@ -25,7 +26,7 @@ const (
 type work func(ctx context.Context) ([]byte, Outcome, error)
 
 // flights are the computations under way. A flight runs on a goroutine and a context of its own, with the values of the caller that
-// started it; it outlives that caller while anybody waits, and is cancelled when the last one leaves.
+// started it, and the class of the most urgent one; it outlives that caller while anybody waits, and is cancelled when the last one leaves.
 type flights struct {
 	log     *slog.Logger
 	timeout time.Duration
@@ -42,7 +43,8 @@ type flight struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	waiters int // guarded by flights.mu
+	waiters int              // guarded by flights.mu
+	class   *priority.Shared // nil where nobody joins
 
 	done    chan struct{} // closed when the fields below are final
 	value   []byte
@@ -107,10 +109,14 @@ func (fs *flights) board(ctx context.Context, key Key, how sharing, run work) (f
 	other := fs.running[key]
 	if other != nil && how == share && !within.inside(other) {
 		other.waiters++
+		other.class.Raise(priority.From(ctx))
 		return other, true
 	}
 	f = &flight{key: key, parent: within, waiters: 1, done: make(chan struct{})}
 	values := context.WithValue(context.WithoutCancel(ctx), flightKey{}, f)
+	if how != private {
+		values, f.class = priority.Share(values)
+	}
 	deadline := time.Now().Add(fs.timeout)
 	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
 		deadline = own // goes down to the backend with every call

@@ -82,15 +82,23 @@ func (l *Limiter) Acquire(ctx context.Context) (release func(), waited time.Dura
 		l.line.turnOut(out, l.refuse(out.Class()))
 	}
 	w := l.line.join(ctx, 1)
+	risen := l.line.Follow(ctx, w)
 	l.mu.Unlock()
 
-	select {
-	case <-w.Value.turn:
-		if w.Value.err != nil {
-			return nil, time.Since(w.Since()), w.Value.err
+	for waits := true; waits; {
+		select {
+		case <-w.Value.turn:
+			if w.Value.err != nil {
+				return nil, time.Since(w.Since()), w.Value.err
+			}
+			return l.release(), time.Since(w.Since()), nil
+		case <-risen:
+			l.mu.Lock()
+			risen = l.line.Follow(ctx, w)
+			l.mu.Unlock()
+		case <-ctx.Done():
+			waits = false
 		}
-		return l.release(), time.Since(w.Since()), nil
-	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

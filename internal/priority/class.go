@@ -46,16 +46,21 @@ func Parse(name string) (c Class, ok bool) {
 
 type key struct{}
 
-// With gives a context in which From finds c.
+// With gives a context in which From finds c, whatever becomes of work that is shared.
 func With(ctx context.Context, c Class) context.Context {
-	if From(ctx) == c {
+	if _, shared := ctx.Value(key{}).(*Shared); !shared && From(ctx) == c {
 		return ctx
 	}
 	return context.WithValue(ctx, key{}, c)
 }
 
-// From is the class of what runs under ctx; Interactive where nobody has said.
+// From is the class of what runs under ctx; Interactive where nobody has said. That of work that is shared may rise; see Share.
 func From(ctx context.Context) Class {
-	c, _ := ctx.Value(key{}).(Class)
-	return c
+	switch c := ctx.Value(key{}).(type) {
+	case Class:
+		return c
+	case *Shared:
+		return c.Class()
+	}
+	return Interactive
 }

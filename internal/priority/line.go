@@ -1,6 +1,9 @@
 package priority
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Line is who waits: each class in order of arrival, and the classes among themselves by weights and age. The zero value is an empty line by the default rules.
 // Its owner's lock guards it.
@@ -40,7 +43,7 @@ const (
 	turnsEach = 3       // turns by weight before one by age
 )
 
-// Class is the class that the place was taken with.
+// Class is the class that the place has: that with which it was taken, or a more urgent one; see Follow.
 func (p *Place[T]) Class() Class { return p.class }
 
 // Since is when it was taken.
@@ -57,18 +60,46 @@ func (l *Line[T]) Len() int { return l.length }
 
 // Join puts somebody at the end of a class.
 func (l *Line[T]) Join(c Class, now time.Time, value T) *Place[T] {
+	p := &Place[T]{Value: value, class: c, since: now, inLine: true}
 	q := &l.queues[c.Index()]
-	p := &Place[T]{Value: value, class: c, since: now, prev: q.last, inLine: true}
-	if q.last == nil {
-		q.first = p
-		q.clock = max(q.clock, l.clock)
-	} else {
-		q.last.next = p
-	}
-	q.last = p
-	q.length++
+	q.insert(p, q.last, l.clock)
 	l.length++
 	return p
+}
+
+// insert puts a place behind another one; nil: to the front. clock is that of the line.
+func (q *queue[T]) insert(p, after *Place[T], clock uint64) {
+	if q.last == nil {
+		q.clock = max(q.clock, clock)
+	}
+	p.prev, p.next = after, q.first
+	if after == nil {
+		q.first = p
+	} else {
+		p.next, after.next = after.next, p
+	}
+	if p.next == nil {
+		q.last = p
+	} else {
+		p.next.prev = p
+	}
+	q.length++
+}
+
+// remove takes a place out, wherever it stands.
+func (q *queue[T]) remove(p *Place[T]) {
+	if p.prev == nil {
+		q.first = p.next
+	} else {
+		p.prev.next = p.next
+	}
+	if p.next == nil {
+		q.last = p.prev
+	} else {
+		p.next.prev = p.prev
+	}
+	p.prev, p.next = nil, nil
+	q.length--
 }
 
 // Next is who has the next turn; nil where nobody waits. Without a Join, Take or Leave between, it stays the same but for age.
@@ -115,20 +146,9 @@ func (l *Line[T]) Leave(p *Place[T]) bool {
 	if !p.inLine {
 		return false
 	}
-	q := &l.queues[p.class.Index()]
-	if p.prev == nil {
-		q.first = p.next
-	} else {
-		p.prev.next = p.next
-	}
-	if p.next == nil {
-		q.last = p.prev
-	} else {
-		p.next.prev = p.prev
-	}
-	p.prev, p.next, p.inLine = nil, nil, false
+	l.queues[p.class.Index()].remove(p)
+	p.inLine = false
 	l.aged = nil
-	q.length--
 	if l.length--; l.length == 0 { // what was before is settled
 		l.clock, l.turns = 0, 0
 		for i := range l.queues {
@@ -136,6 +156,25 @@ func (l *Line[T]) Leave(p *Place[T]) bool {
 		}
 	}
 	return true
+}
+
+// Follow puts somebody who waits into the class that ctx has by now, where that is more urgent: as if it had come with that class. It gives a channel that is closed when the class
+// rises again, which is the time to call it again; nil where that cannot be. See Share.
+func (l *Line[T]) Follow(ctx context.Context, p *Place[T]) <-chan struct{} {
+	if !p.inLine {
+		return nil
+	}
+	if c := From(ctx); c < p.class {
+		l.queues[p.class.Index()].remove(p)
+		p.class, l.aged = c, nil
+		q := &l.queues[c.Index()]
+		after := q.last
+		for after != nil && p.since.Before(after.since) { // a class stays in order of arrival
+			after = after.prev
+		}
+		q.insert(p, after, l.clock)
+	}
+	return Risen(ctx, p.class)
 }
 
 // Oldest is who waits longest; nil where nobody waits.

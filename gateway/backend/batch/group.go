@@ -83,24 +83,44 @@ func (g *group) infer(ctx context.Context, r *backend.Request, items int64) (*ba
 	place := g.waiting.Join(class, c.since, c)
 	g.items += items
 	g.load.waiting[class.Index()].Add(1)
+	risen := g.follow(place)
 	if g.items >= int64(g.rule.Size) && g.running < crowded*g.parallel() {
 		g.flush()
 	}
 	g.arm()
 	g.mu.Unlock()
-	select {
-	case <-c.done:
-	case <-ctx.Done():
+	for {
+		select {
+		case <-c.done:
+			return c.out, c.err
+		case <-risen:
+			g.mu.Lock()
+			risen = g.follow(place)
+			g.mu.Unlock()
+			continue
+		case <-ctx.Done():
+		}
 		if g.leave(place) {
 			return nil, left(ctx)
 		}
 		select { // its batch is under way: it may have the answer by now
 		case <-c.done:
+			return c.out, c.err
 		default:
 			return nil, left(ctx)
 		}
 	}
-	return c.out, c.err
+}
+
+// follow puts a call that waits into the class that it has by now, and gives what tells when that rises again. It needs mu.
+func (g *group) follow(place *priority.Place[*call]) <-chan struct{} {
+	was := place.Class()
+	risen := g.waiting.Follow(place.Value.ctx, place)
+	if is := place.Class(); is != was {
+		g.load.waiting[was.Index()].Add(-1)
+		g.load.waiting[is.Index()].Add(1)
+	}
+	return risen
 }
 
 // direct runs one call on its caller's goroutine, and then sends those off who came meanwhile.

@@ -80,20 +80,29 @@ func (c *Client) wait(ctx context.Context, p *pool) (turn, error) {
 		close(out.Value.done)
 	}
 	at := p.line.Join(class, time.Now(), waiter{ctx: ctx, done: make(chan struct{})})
+	risen := p.line.Follow(ctx, at)
 	p.mu.Unlock()
 
 	w := &at.Value
-	select {
-	case <-w.done:
-	case <-ctx.Done():
-		p.mu.Lock()
-		if p.line.Leave(at) {
-			p.waiting.Add(-1)
+	for waits := true; waits; {
+		select {
+		case <-w.done:
+			waits = false
+		case <-risen:
+			p.mu.Lock()
+			risen = p.line.Follow(ctx, at)
 			p.mu.Unlock()
-			return turn{}, left(ctx)
+		case <-ctx.Done():
+			p.mu.Lock()
+			if p.line.Leave(at) {
+				p.waiting.Add(-1)
+				p.mu.Unlock()
+				return turn{}, left(ctx)
+			}
+			p.mu.Unlock()
+			<-w.done // its turn came at the same moment
+			waits = false
 		}
-		p.mu.Unlock()
-		<-w.done // its turn came at the same moment
 	}
 	if w.err != nil {
 		return turn{}, w.err
