@@ -16,6 +16,7 @@ import (
 	"triton-gateway/gateway/route/book"
 	"triton-gateway/gateway/shadow"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/records"
 )
 
 // keptRecords is a store that several gateways share, and that the test takes away.
@@ -67,7 +68,7 @@ type canarySite struct {
 }
 
 // openSite opens a gateway's canaries; it is to be closed before the bubble ends.
-func openSite(t *testing.T, store book.Records, base map[string]route.Spec, seed uint64) *canarySite {
+func openSite(t *testing.T, store records.Store, base map[string]route.Spec, seed uint64) *canarySite {
 	t.Helper()
 	s := &canarySite{T: t, log: &bytes.Buffer{}, random: rand.New(rand.NewPCG(seed, 9)), slower: 1, differs: 0.02}
 	log := slog.New(slog.NewTextHandler(s.log, nil))

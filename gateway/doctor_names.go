@@ -11,6 +11,7 @@ import (
 
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/route/book"
+	"triton-gateway/internal/records"
 )
 
 // examineNames looks at what is called as a model is and is none: graphs and routes. Of routes that operators put it sees those that are kept in a file.
@@ -28,11 +29,11 @@ func examineNames(ctx context.Context, c Config, models *catalog.Catalog, quiet 
 			return false
 		}
 	}
-	var records book.Records = noRecords{}
+	var store records.Store = noRecords{}
 	if folder := c.Jobs.Queue.folder(); folder != "" && c.Cache.Redis == "" {
-		records = book.NewFile(filepath.Join(folder, routeFile))
+		store = book.NewFile(filepath.Join(folder, routeFile))
 	}
-	b, err := book.New(ctx, book.Options{Base: c.Routes, Records: records, Taken: g.Has, Log: quiet})
+	b, err := book.New(ctx, book.Options{Base: c.Routes, Records: store, Taken: g.Has, Log: quiet})
 	if err != nil {
 		return yield(Check{Wrong, "routes", publicText(err), "mend it in gateway.yaml; docs/guide/routes.md has every key"})
 	}

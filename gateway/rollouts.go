@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"triton-gateway/gateway/backend/triton"
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/rollout"
-	"triton-gateway/gateway/route/book"
 	"triton-gateway/internal/fault"
 	"triton-gateway/modelconfig"
 )
@@ -56,15 +54,9 @@ type switches struct {
 
 // openSwitches takes up what the store says of switches, and goes on with it.
 func (g *Gateway) openSwitches(ctx context.Context, inner backend.Backend, counts *switchCounts) *switches {
-	s := &switches{catalog: g.catalog, config: g.config.Rollout, kept: keptInMemory, self: rand.Text()[:12], log: g.log, counts: counts,
+	store, kept := g.records(switchFile)
+	s := &switches{store: switchStore{store}, catalog: g.catalog, config: g.config.Rollout, kept: kept, self: rand.Text()[:12], log: g.log, counts: counts,
 		records: map[string]switchRecord{}, pending: map[string]rollout.State{}, poke: make(chan struct{}, 1), reports: map[string]rollout.Report{}, busy: map[string]bool{}}
-	var records book.Records = g.cache.Records()
-	if g.config.Cache.Redis != "" {
-		s.kept = keptInRedis
-	} else if folder := g.config.Jobs.Queue.folder(); folder != "" {
-		records, s.kept = book.NewFile(filepath.Join(folder, switchFile)), keptInFile
-	}
-	s.store = switchStore{records, time.Now}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	calls := &switchCalls{catalog: g.catalog, shared: s.kept == keptInRedis, grace: g.config.Limits.Timeout, flipped: s.flipped}
 	deps := rollout.Deps{Flipper: s, Calls: calls, Changed: s.changed}

@@ -6,6 +6,7 @@ import (
 
 	"triton-gateway/gateway/rollout"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
 
 // What operators do with a model's version.
@@ -50,33 +51,38 @@ func (s *switches) begin(ctx context.Context, model, by, action string, do func(
 		if b.err = s.takeOver(s.life, record); b.err == nil {
 			b.report, b.err = do(s.life, record)
 		}
-		flush, cancel := context.WithTimeout(context.WithoutCancel(s.life), storeWithin)
-		defer cancel()
-		s.flush(flush)
-		s.mu.Lock()
-		s.reports[model] = b.report
-		s.mu.Unlock()
-		s.counts.ended(model, action, b.report, b.err)
-		state := b.report.State
-		line := s.log.With("model", model, "from", state.From, "to", state.To, "phase", state.Phase, "by", by, "took_ms", time.Since(began).Milliseconds())
-		if b.err != nil && action == actGoOn {
-			s.giveUp(model)
-		}
-		if b.err != nil {
-			line.Error("a model's switch has failed", "action", action, "error", b.err)
-			return
-		}
-		line.Info("a model's version was switched", "action", action, "serving", state.Serving())
-		if s.kept == keptInRedis {
-			sleep(s.life, 2*lookEvery) // the other gateways follow
-		}
+		s.ended(b, model, by, action, time.Since(began))
 	})
 	return b, nil
 }
 
+// ended writes down, counts and logs how a call has gone, and leaves the other gateways time to follow.
+func (s *switches) ended(b *begun, model, by, action string, took time.Duration) {
+	flush, cancel := context.WithTimeout(context.WithoutCancel(s.life), storeWithin)
+	defer cancel()
+	s.flush(flush)
+	s.mu.Lock()
+	s.reports[model] = b.report
+	s.mu.Unlock()
+	s.counts.ended(model, action, b.report, b.err)
+	state := b.report.State
+	line := s.log.With("model", model, "from", state.From, "to", state.To, "phase", state.Phase, "by", by, "took_ms", took.Milliseconds())
+	if b.err != nil && action == actGoOn {
+		s.giveUp(model)
+	}
+	if b.err != nil {
+		line.Error("a model's switch has failed", "action", action, "error", b.err)
+		return
+	}
+	line.Info("a model's version was switched", "action", action, "serving", state.Serving())
+	if s.kept == keptInRedis {
+		pause.For(s.life, 2*lookEvery) // the other gateways follow
+	}
+}
+
 // giveUp lets another gateway, or this one after a pause, go on with what has failed.
 func (s *switches) giveUp(model string) {
-	sleep(s.life, followWithin)
+	pause.For(s.life, followWithin)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.life), storeWithin)
 	defer cancel()
 	_, _ = s.store.change(ctx, model, func(r *switchRecord) error {
@@ -134,7 +140,7 @@ func (s *switches) takeOver(ctx context.Context, r switchRecord) error {
 	}
 	s.rollouts.Forget(r.State.Model)
 	if r.taken {
-		sleep(ctx, followWithin) // until the gateway that worked on it has seen that it does not any more
+		pause.For(ctx, followWithin) // until the gateway that worked on it has seen that it does not any more
 	}
 	_, err := s.rollouts.Resume(ctx, r.State, s.configOf(r.State.Model), wayOf(&r))
 	return err
@@ -212,14 +218,4 @@ func (s *switches) unpin(ctx context.Context, model string) error {
 	s.catalog.Pin(model, "")
 	s.counts.forget(model)
 	return nil
-}
-
-// sleep waits, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

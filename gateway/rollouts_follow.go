@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"triton-gateway/gateway/rollout"
+	"triton-gateway/internal/pause"
 )
 
 // actGoOn goes on with what another gateway, or an earlier run of this one, has left half done.
@@ -56,6 +57,11 @@ func (s *switches) look(ctx context.Context) {
 	s.raw, s.records = string(raw), all
 	busy := maps.Clone(s.busy)
 	s.mu.Unlock()
+	s.takeUp(old, all, busy)
+}
+
+// takeUp serves what the records say that have changed since the last look, but for models that a call here is busy with.
+func (s *switches) takeUp(old, all map[string]switchRecord, busy map[string]bool) {
 	for model, r := range all {
 		if r.Owner == s.self || busy[model] {
 			continue // what this gateway does there, it does in its own order
@@ -121,7 +127,7 @@ func (s *switches) write() {
 		}
 		ctx, cancel := context.WithTimeout(s.life, storeWithin)
 		if !s.flush(ctx) && s.life.Err() == nil {
-			sleep(s.life, time.Second)
+			pause.For(s.life, time.Second)
 			select {
 			case s.poke <- struct{}{}:
 			default:

@@ -10,6 +10,7 @@ import (
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/rollout"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
 
 // tritonPool is the Tritons as switches see them.
@@ -102,10 +103,8 @@ func awaitReady(ctx context.Context, models *catalog.Catalog, model, version str
 				return nil
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !pause.For(ctx, 50*time.Millisecond) {
 			return fault.New(fault.Unavailable, "backend_unavailable", "version %s of model %q is not seen to be ready", version, model).Wrap(err)
-		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }

@@ -1,22 +1,19 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
+	"errors"
 	"time"
 
 	"triton-gateway/gateway/rollout"
-	"triton-gateway/gateway/route/book"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/records"
 )
 
 const (
 	switchKey  = "model-switches/1"
 	switchFile = "switches.json" // in the folder of the jobs
-	// switchTries bounds how often a change is made anew because another gateway wrote meanwhile.
-	switchTries = 20
 	// beatEvery is how often a gateway says that it still works on a model; one that has not for deadAfter is taken for dead, and another one goes on.
 	beatEvery = 2 * time.Second
 	deadAfter = 10 * time.Second
@@ -42,56 +39,50 @@ func (r *switchRecord) open() bool { return r.State.Phase != "" && !r.State.Sett
 func (r *switchRecord) alive(now time.Time) bool { return r.Owner != "" && now.Sub(r.Beat) < deadAfter }
 
 // switchStore keeps the records of all models under one key.
-type switchStore struct {
-	records book.Records
-	now     func() time.Time
-}
+type switchStore struct{ records.Store }
 
 // load gives all records, and their bytes.
-func (s *switchStore) load(ctx context.Context) (all map[string]switchRecord, raw []byte, err error) {
-	raw, err = s.records.Load(ctx, switchKey)
-	if err != nil {
+func (s switchStore) load(ctx context.Context) (all map[string]switchRecord, raw []byte, err error) {
+	if raw, err = s.Load(ctx, switchKey); err != nil {
 		return nil, nil, err
 	}
-	all = map[string]switchRecord{}
-	if len(raw) == 0 {
-		return all, nil, nil
-	}
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, nil, fault.New(fault.Unavailable, "switch_store_unavailable", "the store's record of switches cannot be read").Wrap(err)
-	}
-	return all, raw, nil
+	all, err = readSwitches(raw)
+	return all, raw, err
 }
 
-// change has f change one model's record, or empty it, which removes it, and writes it unless another gateway has written meanwhile; then it is done again. It gives what was
-// written. Errors: f's, and Unavailable where the store does not answer.
-func (s *switchStore) change(ctx context.Context, model string, f func(r *switchRecord) error) (switchRecord, error) {
-	for range switchTries {
-		all, raw, err := s.load(ctx)
-		if err != nil {
-			return switchRecord{}, err
-		}
-		r := all[model]
-		if err := f(&r); err != nil {
-			return r, err
-		}
-		next := maps.Clone(all)
-		if next[model] = r; r.Pin == "" {
-			delete(next, model)
-		}
-		value, err := json.Marshal(next)
-		if err != nil {
-			return r, fault.New(fault.Internal, "internal", "").Wrap(err)
-		}
-		if bytes.Equal(value, raw) {
-			return r, nil
-		}
-		done, err := s.records.Swap(ctx, switchKey, raw, value)
-		if err != nil || done {
-			return r, err
-		}
+// readSwitches reads what is stored; nothing stands for no records.
+func readSwitches(stored []byte) (map[string]switchRecord, error) {
+	all := map[string]switchRecord{}
+	if len(stored) == 0 {
+		return all, nil
 	}
-	return switchRecord{}, fault.New(fault.Unavailable, "switch_store_unavailable", "other gateways write the record of switches all the time; try again").After(time.Second)
+	if err := json.Unmarshal(stored, &all); err != nil {
+		return nil, fault.New(fault.Unavailable, "switch_store_unavailable", "the store's record of switches cannot be read").Wrap(err)
+	}
+	return all, nil
+}
+
+// change has edit change one model's record, or empty it, which removes it, and writes it; edit is asked again where another gateway has written meanwhile. It gives what was written.
+// Errors: edit's, and Unavailable where the store does not answer.
+func (s switchStore) change(ctx context.Context, model string, edit func(r *switchRecord) error) (r switchRecord, err error) {
+	err = records.Change(ctx, s, switchKey, func(stored []byte) ([]byte, error) {
+		all, err := readSwitches(stored)
+		if err != nil {
+			return nil, err
+		}
+		r = all[model]
+		if err := edit(&r); err != nil {
+			return nil, err
+		}
+		if all[model] = r; r.Pin == "" {
+			delete(all, model)
+		}
+		return json.Marshal(all)
+	})
+	if errors.Is(err, records.ErrBusy) {
+		err = fault.New(fault.Unavailable, "switch_store_unavailable", "other gateways write the record of switches all the time; try again").Wrap(err).After(time.Second)
+	}
+	return r, err
 }
 
 // wayOf is where an unfinished switch goes: to where the traffic is, and before the flip to its end.

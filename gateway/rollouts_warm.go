@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"strconv"
-	"sync"
 	"time"
 
 	"triton-gateway/gateway/backend"
@@ -11,16 +10,8 @@ import (
 	"triton-gateway/gateway/catalog"
 	"triton-gateway/gateway/rollout"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 )
-
-// warmed is what is known of loads, by server, model and version.
-type warmed struct {
-	mu    sync.Mutex
-	loads map[string]map[loadOn]string // server -> load -> what names it; without a server there was no look yet
-	under map[loadOn]bool
-}
-
-type loadOn struct{ server, model, version string }
 
 // guard holds servers that lack a version that serves, and brings those up to date that take calls only because nobody else does.
 func (s *switches) guard() {
@@ -37,12 +28,12 @@ func (s *switches) guard() {
 				r.Hold("it does not have version " + record.Pin + " of " + model + " ready, which serves")
 			}
 		}
-		if here := (loadOn{server: r.Name(), model: "/"}); r.Held() && !r.OutOfService() && s.enter(here) {
+		if r.Held() && !r.OutOfService() && s.warm.admitting.begin(r.Name()) {
 			s.work.Go(func() {
-				defer s.leave(here)
+				defer s.warm.admitting.end(r.Name())
 				if err := s.returned(s.life, r, r.LetIn); err != nil && s.life.Err() == nil {
 					s.log.Warn("a model server that takes calls for want of another is not up to date", "endpoint", r.Name(), "error", err)
-					sleep(s.life, time.Second)
+					pause.For(s.life, time.Second)
 				}
 			})
 		}
@@ -51,10 +42,10 @@ func (s *switches) guard() {
 
 // returned brings a server up to date that comes back: what other gateways switch has to be there, what this one does is loaded, and all is warmed up.
 func (s *switches) returned(ctx context.Context, r *triton.Replica, admit func()) error {
-	if !s.enter(loadOn{server: r.Name()}) {
+	if !s.warm.returning.begin(r.Name()) {
 		return fault.New(fault.Conflict, "conflict", "it is being brought up to date already")
 	}
-	defer s.leave(loadOn{server: r.Name()})
+	defer s.warm.returning.end(r.Name())
 	if err := s.warmAll(ctx, r); err != nil && s.config.Required {
 		return err
 	}
@@ -69,55 +60,32 @@ func (s *switches) returned(ctx context.Context, r *triton.Replica, admit func()
 	return s.rollouts.CatchUp(ctx, r, admit)
 }
 
-func (s *switches) enter(what loadOn) bool {
-	s.warm.mu.Lock()
-	defer s.warm.mu.Unlock()
-	if s.warm.under == nil {
-		s.warm.under = map[loadOn]bool{}
-	}
-	if s.warm.under[what] {
-		return false
-	}
-	s.warm.under[what] = true
-	return true
-}
-
-func (s *switches) leave(what loadOn) {
-	s.warm.mu.Lock()
-	defer s.warm.mu.Unlock()
-	delete(s.warm.under, what)
-}
-
 // warmAll warms up all that a server has ready and CatchUp does not see to. It notes its loads, so that they are not taken for new ones.
 func (s *switches) warmAll(ctx context.Context, r *triton.Replica) error {
 	loads := tokens(r)
-	s.warm.mu.Lock()
-	if s.warm.loads == nil {
-		s.warm.loads = map[string]map[loadOn]string{}
-	}
-	s.warm.loads[r.Name()] = loads
-	s.warm.mu.Unlock()
+	s.warm.look(r.Name(), loads)
 	if s.config.WarmUp == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.WarmUp)
 	defer cancel()
 	var failed error
-	for load := range loads {
-		if _, known := s.rollouts.State(load.model); known {
+	for l := range loads {
+		if _, known := s.rollouts.State(l.model); known {
 			continue
 		}
-		if err := s.warmOne(ctx, r, load.model, load.version); err != nil && failed == nil {
+		if err := s.warmOne(ctx, r, l.model, l.version); err != nil && failed == nil {
 			failed = err
 		}
 	}
 	return failed
 }
 
-func tokens(r *triton.Replica) map[loadOn]string {
-	loads := map[loadOn]string{}
+// tokens name the loads of a server: another one of the same version has another token.
+func tokens(r *triton.Replica) map[loaded]string {
+	loads := map[loaded]string{}
 	for _, l := range r.Loads() {
-		loads[loadOn{r.Name(), l.Model, l.Version}] = strconv.FormatUint(l.Times, 10)
+		loads[loaded{r.Name(), l.Model, l.Version}] = strconv.FormatUint(l.Times, 10)
 	}
 	return loads
 }
@@ -128,11 +96,11 @@ func (s *switches) warmReloaded() {
 		return
 	}
 	if s.client == nil {
-		loads := map[loadOn]string{}
+		loads := map[loaded]string{}
 		for _, m := range s.catalog.Models() {
 			for _, v := range m.Versions {
 				if v.State == backend.Ready {
-					loads[loadOn{s.engine.Name(), m.Name, v.Number}] = v.Epoch
+					loads[loaded{s.engine.Name(), m.Name, v.Number}] = v.Epoch
 				}
 			}
 		}
@@ -147,26 +115,20 @@ func (s *switches) warmReloaded() {
 }
 
 // compare warms up the loads that were not there at the last look. Of what is there at the first look nobody knows that it is new.
-func (s *switches) compare(r rollout.Replica, loads map[loadOn]string) {
-	s.warm.mu.Lock()
-	if s.warm.loads == nil {
-		s.warm.loads = map[string]map[loadOn]string{}
-	}
-	old, known := s.warm.loads[r.Name()]
-	s.warm.loads[r.Name()] = loads
-	s.warm.mu.Unlock()
+func (s *switches) compare(r rollout.Replica, loads map[loaded]string) {
+	before, known := s.warm.look(r.Name(), loads)
 	if !known {
 		return
 	}
-	for load, token := range loads {
-		if was, had := old[load]; had && was == token || s.switching(load.model) || !s.enter(load) {
+	for l, token := range loads {
+		if was, had := before[l]; had && was == token || s.switching(l.model) || !s.warm.warming.begin(l) {
 			continue
 		}
 		s.work.Go(func() {
-			defer s.leave(load)
+			defer s.warm.warming.end(l)
 			ctx, cancel := context.WithTimeout(s.life, s.config.WarmUp)
 			defer cancel()
-			_ = s.warmOne(ctx, r, load.model, load.version) // it is logged
+			_ = s.warmOne(ctx, r, l.model, l.version) // it is logged
 		})
 	}
 }

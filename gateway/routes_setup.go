@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -32,31 +31,18 @@ func routeName(name string) error {
 	return nil
 }
 
-// Where routes are kept that operators put.
-const (
-	keptInRedis  = "redis"
-	keptInFile   = "file"
-	keptInMemory = "memory"
-)
-
 // routeFile is the name of the file of routes, in the folder of the jobs.
 const routeFile = "routes.json"
 
 // openRoutes opens the book of routes.
 func (g *Gateway) openRoutes(ctx context.Context) (*routeSide, error) {
-	side := &routeSide{models: g.graphs, kept: keptInMemory}
-	var records book.Records = g.cache.Records()
-	if g.config.Cache.Redis != "" {
-		side.kept = keptInRedis
-	} else if folder := g.config.Jobs.Queue.folder(); folder != "" {
-		records, side.kept = book.NewFile(filepath.Join(folder, routeFile)), keptInFile
-	}
-	b, err := book.New(ctx, book.Options{Base: g.config.Routes, Records: records, Taken: g.graphs.Has, Log: g.log})
+	store, kept := g.records(routeFile)
+	b, err := book.New(ctx, book.Options{Base: g.config.Routes, Records: store, Taken: g.graphs.Has, Log: g.log})
 	if err != nil {
 		return nil, bad("routes: %w", err)
 	}
 	g.onClose(b.Close)
-	side.book, side.log = b, g.log
+	side := &routeSide{book: b, models: g.graphs, kept: kept, log: g.log}
 	entries, _ := b.Entries()
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		for _, w := range side.warnings(entries[name]) {

@@ -12,20 +12,13 @@ import (
 	"time"
 
 	"triton-gateway/gateway/route"
+	"triton-gateway/internal/records"
 )
-
-// Records keep small facts that gateways agree on. Both calls fail with fault.Unavailable where the store does not answer.
-type Records interface {
-	// Load gives the value of a key; nil where there is none.
-	Load(ctx context.Context, key string) ([]byte, error)
-	// Swap sets a key to value, of at most 64 KiB, if it has the value old, where none stands for no value, and reports whether it did.
-	Swap(ctx context.Context, key string, old, value []byte) (bool, error)
-}
 
 // Options are what a Book is made of. Records is needed.
 type Options struct {
 	Base    map[string]route.Spec // the routes of the settings, checked by route.Compile
-	Records Records
+	Records records.Store
 	Taken   func(name string) bool // whether a model has that name, which then is not a route's; nil: none has
 	Every   time.Duration          // between two looks at the store; 0 is 250 ms
 	Log     *slog.Logger           // nil is slog.Default()

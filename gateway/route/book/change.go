@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/records"
 )
 
 // What a change may expect of the version in force, beside a number.
@@ -168,48 +170,37 @@ func (b *Book) History(ctx context.Context, name string) ([]Version, error) {
 
 // change writes the next version that edit makes of what is stored now; nil where there is nothing to change. before is the plan in force by that, nil for none.
 func (b *Book) change(ctx context.Context, name, by string, expect int, edit func(rec record, before *route.Plan) (*Version, error)) (Entry, error) {
-	for {
-		rec, data, err := load[record](ctx, b.o.Records, recordKey+name)
-		if err != nil && data == nil {
-			return Entry{}, err
-		}
+	changed := false
+	err := records.Change(ctx, b.o.Records, recordKey+name, func(stored []byte) ([]byte, error) {
+		rec, _ := decode[record](stored) // one that cannot be read may be replaced
 		before, _, err := b.planOf(name, rec)
 		if err != nil {
 			before = nil // another version of this program wrote it; it may be replaced
 		}
 		if err := expected(name, rec.number(), before != nil, expect); err != nil {
-			return Entry{}, err
+			return nil, err
 		}
 		v, err := edit(rec, before)
-		if err != nil {
-			return Entry{}, err
-		}
-		if v == nil {
-			break
+		if changed = v != nil; err != nil || !changed {
+			return nil, err
 		}
 		v.Number, v.At, v.By = rec.number()+1, b.o.Now().UTC().Round(0), by
-		value, err := record{slices.Insert(slices.Clone(rec.Versions), 0, *v)}.encode()
-		if err != nil {
-			return Entry{}, err
+		next, err := record{slices.Insert(slices.Clone(rec.Versions), 0, *v)}.encode()
+		if err == nil && stored == nil { // nobody looks for a route whose name is not in the contents
+			err = b.announce(ctx, name)
 		}
-		if data == nil { // nobody looks for a route whose name is not in the contents
-			if err := b.announce(ctx, name); err != nil {
-				return Entry{}, err
-			}
-		}
-		swapped, err := b.o.Records.Swap(ctx, recordKey+name, data, value)
-		if err != nil {
-			return Entry{}, err
-		}
-		if !swapped {
-			continue
-		}
-		if err := b.announce(ctx, name); err != nil {
-			return Entry{}, err
-		}
-		break
+		return next, err
+	})
+	if err == nil && changed {
+		err = b.announce(ctx, name)
 	}
-	if err := b.Look(ctx); err != nil {
+	if errors.Is(err, records.ErrBusy) {
+		err = fault.New(fault.Unavailable, "route_store_unavailable", "other gateways change the routes all the time; try again").Wrap(err).After(time.Second)
+	}
+	if err == nil {
+		err = b.Look(ctx)
+	}
+	if err != nil {
 		return Entry{}, err
 	}
 	e, _ := b.Entry(name)

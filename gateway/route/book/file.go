@@ -35,7 +35,7 @@ const mostFile = (MostRoutes + 1) * (mostBytes + 1<<10)
 // NewFile gives the records of a file, which need not be there yet. Its folder is made when it is first written.
 func NewFile(path string) *File { return &File{path: path} }
 
-// Load implements Records.
+// Load implements records.Store.
 func (f *File) Load(_ context.Context, key string) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,7 +74,7 @@ func (f *File) read(always bool) error {
 	return nil
 }
 
-// Swap implements Records.
+// Swap implements records.Store.
 func (f *File) Swap(ctx context.Context, key string, old, value []byte) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/records"
 )
 
 const (
@@ -76,14 +77,23 @@ func (c contents) with(name string) contents {
 }
 
 // load gives a value decoded, and as it is stored; data is nil where there is none.
-func load[T any](ctx context.Context, records Records, key string) (v T, data []byte, err error) {
-	if data, err = records.Load(ctx, key); err != nil || data == nil {
+func load[T any](ctx context.Context, s records.Store, key string) (v T, data []byte, err error) {
+	if data, err = s.Load(ctx, key); err != nil {
 		return v, nil, err
 	}
-	if err = json.Unmarshal(data, &v); err != nil {
-		return v, data, fault.New(fault.Internal, "internal", "the store holds something that is no route").Wrap(err)
+	v, err = decode[T](data)
+	return v, data, err
+}
+
+// decode reads what is stored, which is the zero value where nothing is. Of what cannot be read v holds a part.
+func decode[T any](stored []byte) (v T, err error) {
+	if stored == nil {
+		return v, nil
 	}
-	return v, data, nil
+	if err = json.Unmarshal(stored, &v); err != nil {
+		return v, fault.New(fault.Internal, "internal", "the store holds something that is no route").Wrap(err)
+	}
+	return v, nil
 }
 
 // Look reads the store if something has changed there, and puts what it finds into force. The error is Unavailable where the store does not answer; then everything stays.
@@ -157,21 +167,15 @@ func (b *Book) putBack(ctx context.Context) error {
 
 // announce tells all gateways that a route has changed, and that there is one of that name.
 func (b *Book) announce(ctx context.Context, name string) error {
-	for {
-		c, data, err := load[contents](ctx, b.o.Records, contentsKey)
+	return records.Change(ctx, b.o.Records, contentsKey, func(stored []byte) ([]byte, error) {
+		c, err := decode[contents](stored)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		next := c.with(name)
 		if len(next.Names) > MostRoutes {
-			return fault.New(fault.Conflict, "conflict", "%d routes have been made already, deleted ones included; change one of them", MostRoutes)
+			return nil, fault.New(fault.Conflict, "conflict", "%d routes have been made already, deleted ones included; change one of them", MostRoutes)
 		}
-		value, err := json.Marshal(next)
-		if err != nil {
-			return err
-		}
-		if swapped, err := b.o.Records.Swap(ctx, contentsKey, data, value); err != nil || swapped {
-			return err
-		}
-	}
+		return json.Marshal(next)
+	})
 }
