@@ -73,7 +73,7 @@ func newGatedRig(t testing.TB) *gatedRig {
 	}
 	t.Cleanup(func() { _ = a.Close() })
 	r.server.gate = &gate{callers: a, refused: r.server.metrics.refused}
-	r.kserve = kserve.New(kserve.Deps{Runner: noModels{}, Models: noModels{}, Codes: kserveCodes, Gate: r.server.gate, Log: quietLog(), Limits: kserve.Limits{Message: 1 << 20, Timeout: 5 * time.Second, Streams: 100}})
+	r.kserve = kserve.New(kserve.Deps{Runner: noModels{}, Models: noModels{}, Codes: kserveCodes, Gate: r.server.gate, Log: quietLog(), Limits: kserve.Limits{Message: 1 << 20, Timeout: time.Minute, Streams: 100}})
 	t.Cleanup(func() { _ = r.kserve.Shutdown(context.Background()) })
 	r.server.kserve = r.kserve
 	r.http, r.admin = r.handler(), r.adminHandler()

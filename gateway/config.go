@@ -79,6 +79,8 @@ type Cache struct {
 	Redis   Secret        `yaml:"redis" json:"redis,omitempty" env:"REDIS" jsonschema_description:"redis://, rediss:// (TLS) or unix:// URL of a Redis shared between gateways; empty: none."`
 	RedisCA string        `yaml:"redis_ca" json:"redis_ca,omitempty" env:"REDIS_CA" jsonschema_description:"PEM file with the authorities for a rediss URL. Default: the system's."`
 	TTL     time.Duration `yaml:"ttl" json:"ttl,omitempty" env:"TTL" jsonschema:"type=string" jsonschema_description:"How long an answer is kept where its model does not say, such as 1h."`
+
+	patience time.Duration // with Redis; 0: package cache's. Tests on busy machines have more.
 }
 
 // Limits bound what a request may cost. Zero means the default.

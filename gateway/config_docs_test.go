@@ -46,7 +46,7 @@ func settings(v reflect.Value, key, variable, section string) []setting {
 	for i := range v.NumField() {
 		field, value := v.Type().Field(i), v.Field(i)
 		name := field.Tag.Get("yaml")
-		if name == "-" {
+		if name == "-" || !field.IsExported() {
 			continue
 		}
 		if prefix, nested := field.Tag.Lookup("envPrefix"); nested {

@@ -58,16 +58,16 @@ func timesLeft(r *rig) *[]time.Duration {
 }
 
 func TestTheRemainingTimeGoesDown(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, func(d *serverDeps) { d.Limits.Timeout = 10 * time.Minute })
 	left := timesLeft(r)
-	for _, c := range []struct {
+	for _, c := range []struct { // what a busy machine needs for a request is far less than the time between at and most
 		header   string
 		at, most time.Duration
 	}{
-		{"", 4 * time.Second, 5 * time.Second},
-		{"2.5", 2 * time.Second, 2500 * time.Millisecond},
-		{"1500ms", time.Second, 1500 * time.Millisecond},
-		{"3600", 4 * time.Second, 5 * time.Second}, // limits.timeout of the rig
+		{"", 8 * time.Minute, 10 * time.Minute},
+		{"350.5", 4 * time.Minute, 350500 * time.Millisecond},
+		{"3m30s", 2 * time.Minute, 210 * time.Second},
+		{"3600", 8 * time.Minute, 10 * time.Minute}, // limits.timeout
 	} {
 		*left = nil
 		var header []string

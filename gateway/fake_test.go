@@ -255,7 +255,7 @@ func newRig(t testing.TB, edit ...func(*serverDeps)) *rig {
 	build := buildInfo{Version: "1.2.3", Commit: "abc", Backend: "embedded"}
 	d := serverDeps{
 		Runner: r.runner, Models: r.models, Admin: r.admin, KServe: fakeProtocol{}, Jobs: newJobSide(nil, jobsOff(), &Config{Roles: Roles{API: true}}, nil), Bytes: r.budget, Metrics: newMetrics(build), Build: build,
-		Limits: httpLimits{Body: testBodyLimit, Items: testItems, Timeout: 5 * time.Second}, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Now: time.Now,
+		Limits: httpLimits{Body: testBodyLimit, Items: testItems, Timeout: time.Minute}, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Now: time.Now,
 	}
 	for _, e := range edit {
 		e(&d)

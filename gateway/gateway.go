@@ -84,7 +84,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	}
 	if g.cache, err = cache.New(cache.Config{
 		Memory: int64(c.Cache.Memory), Redis: string(c.Cache.Redis), RedisCA: c.Cache.RedisCA,
-		TTL: c.Cache.TTL, FlightTimeout: c.Limits.Timeout,
+		TTL: c.Cache.TTL, FlightTimeout: c.Limits.Timeout, RedisTimeout: c.Cache.patience, RedisDial: c.Cache.patience,
 	}, log); err != nil {
 		return nil, err
 	}

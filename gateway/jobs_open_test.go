@@ -115,7 +115,7 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 				t.Errorf("%d %s", status, text)
 			}
 			for _, want := range []string{`gateway_job_attempts_total{outcome="succeeded",priority="interactive"} 1`, `gateway_job_duration_seconds_count{priority="interactive",state="succeeded"} 1`, "gateway_job_store_up 1"} {
-				parts.Until(t, want, 10*time.Second, func() bool { // counted just after the job is known to have ended
+				parts.Until(t, want, time.Minute, func() bool { // counted just after the job is known to have ended
 					_, text := ask(t, "GET", base+"/metrics", "")
 					return strings.Contains(text, want)
 				})

@@ -90,7 +90,7 @@ func newJobRig(t testing.TB, idle bool, edit ...func(*Config, *jobs.Deps)) *jobR
 		e(&j.config, &d)
 	}
 	c := &j.config.Jobs
-	d.Limits = jobs.Limits{Items: c.Items, Bytes: int64(c.Bytes), Workers: 2, Waiting: c.Waiting, Stored: int64(c.Stored), Attempts: c.Attempts, Timeout: time.Second}
+	d.Limits = jobs.Limits{Items: c.Items, Bytes: int64(c.Bytes), Workers: 2, Waiting: c.Waiting, Stored: int64(c.Stored), Attempts: c.Attempts, Timeout: time.Minute}
 	var side *jobSide
 	j.rig = newRig(t, func(deps *serverDeps) {
 		d.Runner = jobRunner{deps.Runner, func(tenant string, a *pipeline.Answer, tier string) { j.server.observe(tenant, a, tier) }}

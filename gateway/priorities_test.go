@@ -166,7 +166,7 @@ func TestACallOverGRPCHasTheClassOfItsMetadata(t *testing.T) {
 			}
 			return under, err
 		}
-		d := kserve.Deps{Runner: noModels{}, Models: noModels{}, Codes: kserveCodes, Class: class, Log: quietLog(), Limits: kserve.Limits{Message: 1 << 20, Timeout: 5 * time.Second, Streams: 10}}
+		d := kserve.Deps{Runner: noModels{}, Models: noModels{}, Codes: kserveCodes, Class: class, Log: quietLog(), Limits: kserve.Limits{Message: 1 << 20, Timeout: time.Minute, Streams: 10}}
 		if gated {
 			d.Gate = g.server.gate
 		}

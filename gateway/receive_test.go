@@ -30,8 +30,8 @@ func TestASlowBodyHoldsNoPlace(t *testing.T) {
 		fmt.Fprint(c, head(size))
 		conns = append(conns, c)
 	}
-	parts.Until(t, "both have a place", 5*time.Second, func() bool { return places.Load() == 2 })
-	parts.Until(t, "both have lost it", 2*time.Second, func() bool { return r.runner.admitted.Load() == 0 })
+	parts.Until(t, "both have a place", time.Minute, func() bool { return places.Load() == 2 })
+	parts.Until(t, "both have lost it", time.Minute, func() bool { return r.runner.admitted.Load() == 0 })
 	for _, c := range conns {
 		res, body := c.answer(t)
 		if p := decode[problem](t, body); res.StatusCode != 408 || p.Code != "body_too_slow" || !p.Retryable || !res.Close {

@@ -14,6 +14,7 @@ import (
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/parts"
 	"triton-gateway/tensor"
 )
 
@@ -121,11 +122,5 @@ func mustOpen(t *testing.T, url, body, last string) *stream {
 // eventually waits until what is asked is so.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	end := time.Now().Add(10 * time.Second)
-	for !so() {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not in 10 s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
+	parts.Until(t, what, time.Minute, so)
 }

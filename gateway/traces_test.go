@@ -41,7 +41,7 @@ func traced(t *testing.T, sample float64) (*rig, func(n int) map[string]otlptest
 		if err := tracer.Close(); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		byName := map[string]otlptest.Span{}
 		list := c.Spans(ctx, n)
