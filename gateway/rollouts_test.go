@@ -46,7 +46,7 @@ func switchRig(t *testing.T, store string, servers ...*tritontest.Server) *route
 			c.Triton.Endpoints = append(c.Triton.Endpoints, s.Addr())
 		}
 		if strings.HasPrefix(store, "redis:") {
-			c.Cache.Redis = Secret(store)
+			c.Cache.Redis, c.Cache.patience = Secret(store), time.Minute
 		} else if store != "" {
 			c.Jobs.Queue = Queue("sqlite:" + filepath.Join(store, "jobs.db"))
 		}
@@ -206,7 +206,7 @@ func TestSwitchOutlivesTheGateway(t *testing.T) {
 	if r.version() != "2" {
 		t.Error("the policy's version answers")
 	}
-	parts.Until(t, "the switch is this run's", 10*time.Second, func() bool {
+	parts.Until(t, "the switch is this run's", time.Minute, func() bool {
 		s := r.server.switches
 		_, known := s.rollouts.State("m")
 		s.mu.Lock()
@@ -257,7 +257,7 @@ func TestAServerThatComesBackIsCaughtUp(t *testing.T) {
 	b.SetVersions("m", "1")
 	b.Start()
 	taking := func() int { return len(r.server.switches.client.Taking()) }
-	parts.Until(t, "it takes traffic", 20*time.Second, func() bool {
+	parts.Until(t, "it takes traffic", time.Minute, func() bool {
 		if got := r.version(); got != "2" {
 			t.Fatalf("version %s", got)
 		}
@@ -275,7 +275,7 @@ func TestAServerThatComesBackIsCaughtUp(t *testing.T) {
 	}
 	// One that loses the version without a restart is taken out, and brought back.
 	b.SetVersions("m", "1")
-	parts.Until(t, "it has the version again", 20*time.Second, func() bool {
+	parts.Until(t, "it has the version again", time.Minute, func() bool {
 		if got := r.version(); got != "2" {
 			t.Fatalf("version %s", got)
 		}
@@ -295,21 +295,24 @@ func TestAReloadIsWarmedUp(t *testing.T) {
 		}
 		return n
 	}
-	parts.Until(t, "both were looked at", 10*time.Second, func() bool {
+	parts.Until(t, "both were looked at", time.Minute, func() bool {
 		w := &r.server.switches.warm
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return len(w.seen) == 2
+		return len(w.loads) == 2
 	})
 	for range 30 { // a load that nobody has called looks like any other
 		r.version()
 	}
-	if warm(a)+warm(b) != 0 {
+	// One that a busy machine lets answer no probe is taken out of service, and warmed up when it is back.
+	stayed := func(i int) bool { return r.server.switches.client.Endpoints()[i].Ejected == 0 }
+	if n := warm(a) + warm(b); n != 0 && stayed(0) && stayed(1) {
 		t.Error("calls for what was loaded before")
 	}
+	before := warm(a)
 	a.Reload("m")
-	parts.Until(t, "it is warmed up", 10*time.Second, func() bool { return warm(a) == 4 })
-	if warm(b) != 0 {
+	parts.Until(t, "it is warmed up", time.Minute, func() bool { n := warm(a) - before; return n == 4 || n > 4 && !stayed(0) })
+	if warm(b) != 0 && stayed(1) {
 		t.Error("calls for the other one")
 	}
 }
@@ -393,7 +396,7 @@ func (m *mapRecords) Swap(_ context.Context, _ string, old, value []byte) (bool,
 
 func TestTheStoreOfSwitches(t *testing.T) {
 	m := &mapRecords{}
-	s := switchStore{m}
+	s := switchStore{m, time.Now}
 	pin := func(v string) func(*switchRecord) error { return func(r *switchRecord) error { r.Pin = v; return nil } }
 	if _, err := s.change(t.Context(), "a", pin("1")); err != nil {
 		t.Fatal(err)
