@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write docs/page.png anew")
 // open starts a Chromium of its own on a page.
 func open(t *testing.T, url string) context.Context {
 	t.Helper()
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(parts.Chromium(t)), chromedp.WindowSize(1180, 900), chromedp.WSURLReadTimeout(2 * time.Minute)}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(parts.Chromium(t)), chromedp.WindowSize(1180, 900), chromedp.WSURLReadTimeout(5 * time.Minute)}
 	for _, f := range parts.ChromiumFlags(parts.ChromiumProfile(t)) {
 		name, value, has := strings.Cut(strings.TrimPrefix(f, "--"), "=")
 		if !has {
@@ -35,7 +35,7 @@ func open(t *testing.T, url string) context.Context {
 	if err := chromedp.Run(browser); err != nil {
 		t.Fatal(err)
 	}
-	ctx, expire := context.WithTimeout(browser, 3*time.Minute)
+	ctx, expire := context.WithTimeout(browser, 10*time.Minute)
 	t.Cleanup(expire)
 	if err := chromedp.Run(ctx, chromedp.Navigate(url)); err != nil {
 		t.Fatal(err)

@@ -122,12 +122,12 @@ class Grpc:
                 self.client.async_stream_infer(case.model, inputs, outputs=outputs, **options(case), **more)
             got, finals = [], 0
             while finals < len(cases):
-                answer, last = streamed(*answers.get(timeout=10))
+                answer, last = streamed(*answers.get(timeout=180))
                 got.append(answer)
                 finals += last
             return got
         except queue.Empty:
-            return got + ["nothing came for 10 s"]
+            return got + ["nothing came for three minutes"]
         finally:
             self.client.stop_stream(cancel_requests=True)
 
@@ -165,7 +165,7 @@ class GrpcAio(Grpc):
                 yield dict(model_name=case.model, inputs=inputs, outputs=outputs, **options(case))
 
         async def run():
-            return [streamed(*answer)[0] async for answer in self.client.stream_infer(requests(), stream_timeout=10)]
+            return [streamed(*answer)[0] async for answer in self.client.stream_infer(requests(), stream_timeout=180)]
 
         try:
             return self.loop.run_until_complete(run())

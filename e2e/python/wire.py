@@ -18,7 +18,7 @@ ROW = [float(i) for i in range(10)]
 
 def http_ask(address, method, path, headers, body):
     """Status, type and body of an answer; JSON is read, so that white space does not count."""
-    connection = http.client.HTTPConnection(address, timeout=30)
+    connection = http.client.HTTPConnection(address, timeout=180)
     try:
         connection.request(method, path, body=body, headers=headers)
         response = connection.getresponse()
@@ -140,7 +140,7 @@ def http_bad():
 
 def grpc_ask(stub, request):
     try:
-        answer = stub.ModelInfer(request, timeout=30)
+        answer = stub.ModelInfer(request, timeout=180)
         return {"code": "OK"} | message(answer)
     except grpc.RpcError as error:
         return {"code": error.code().name, "text": error.details()}
