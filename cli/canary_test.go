@@ -43,7 +43,7 @@ func TestCanary(t *testing.T) {
 
 // TestShadow: what of a shadow's answers is counted and kept, of real requests.
 func TestShadow(t *testing.T) {
-	r := newTraffic(t, func(*gateway.Config) {})
+	r := newTraffic(t, func(c *gateway.Config) { c.Shadows.Timeout = time.Minute }) // more than any machine needs
 	r.want(0, "routes put both "+r.file("both.yaml", "candidates: [{model: m, version: 1, weight: 1}]\nshadow: {model: m, version: 2, percent: 100}"), "both version 1")
 	r.want(0, "shadow show both", "route both", "shadow m/2 100 %")
 	for x := range 3 {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,7 +69,7 @@ func TestASwitchThatFailsSaysWhy(t *testing.T) {
 // switching is a gateway that speaks of switches as far as the command needs it: the answer to a switch is lost, and the state goes through some phases.
 func switching(t *testing.T, status int, phases ...string) *trafficRig {
 	t.Helper()
-	asked := 0
+	var asked atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			if body, _ := io.ReadAll(r.Body); string(body) != `{"to":"2"}` || r.Header.Get("Prefer") != "" {
@@ -81,8 +82,7 @@ func switching(t *testing.T, status int, phases ...string) *trafficRig {
 			fmt.Fprint(w, `{"code":"request_timeout","detail":"it goes on"}`)
 			return
 		}
-		phase, reason, _ := strings.Cut(phases[min(asked, len(phases)-1)], "|")
-		asked++
+		phase, reason, _ := strings.Cut(phases[min(int(asked.Add(1)), len(phases))-1], "|")
 		_ = json.NewEncoder(w).Encode(map[string]any{"model": "m", "serving": "1", "phase": phase, "from": "1", "to": "2", "reason": reason})
 	}))
 	t.Cleanup(s.Close)
