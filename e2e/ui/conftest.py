@@ -24,7 +24,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream",
 ]  # fmt: skip
-PATIENCE = 60_000  # milliseconds for anything on a busy machine
+PATIENCE = 180_000  # milliseconds for anything on a busy machine
 SCREENS = ROOT / ".cache" / "ui-failures"
 
 expect.set_options(timeout=PATIENCE)

@@ -13,7 +13,7 @@ REPOSITORY = ROOT / "model_repository"
 
 
 def read_json(url: str) -> dict:
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    with urllib.request.urlopen(url, timeout=180) as answer:
         return json.load(answer)
 
 
@@ -79,7 +79,7 @@ class Gateway:
     def infer(self, model: str, picture: Path, query: str = "") -> dict:
         """What infer answers for a picture, asked without the page."""
         request = urllib.request.Request(f"{self.url}/v1/models/{model}/infer?{query}", picture.read_bytes(), {"Content-Type": "application/octet-stream"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=180) as answer:
             return json.load(answer)
 
     def samples(self, model: str) -> list[Path]:

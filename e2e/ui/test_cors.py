@@ -50,7 +50,7 @@ REFUSED = """async ([url, init]) => { try { return (await fetch(url, init)).stat
 def requests(gateway, method: str) -> dict[str, int]:
     """How many requests of a method the gateway has answered, by status."""
     found = {}
-    with urllib.request.urlopen(f"http://{gateway.admin}/metrics", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://{gateway.admin}/metrics", timeout=180) as answer:
         for line in answer.read().decode().splitlines():
             if line.startswith("gateway_http_request_duration_seconds_count") and f'method="{method}"' in line:
                 code = line.split('code="')[1].split('"')[0]

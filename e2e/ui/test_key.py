@@ -147,4 +147,4 @@ def test_programs_take_the_key_from_the_environment(locked, open_page, tmp_path,
     )
     assert done.returncode == 0 and json.loads(done.stdout)["predictions"][0]["label"] == "circle", done
     with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{locked.url}/v1/models", timeout=60)
+        urllib.request.urlopen(f"{locked.url}/v1/models", timeout=180)

@@ -18,7 +18,7 @@ from test_snippets import reload_until
 def preview(gateway, model: str, file, query: str = "") -> Image.Image:
     """What the gateway says that the model sees, asked without the page."""
     request = urllib.request.Request(f"{gateway.url}/v1/models/{model}/preview{query}", file.read_bytes(), {"Content-Type": "application/octet-stream"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=180) as answer:
         return Image.open(io.BytesIO(answer.read())).convert("RGB")
 
 

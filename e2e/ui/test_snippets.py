@@ -78,7 +78,7 @@ def reload_until(gateway, done) -> None:
     end = time.monotonic() + READY_WITHIN
     while not done([m["name"] for m in gateway.get("/v1/models")["models"] if m["ready"]]):
         assert time.monotonic() < end, "the model repository is not read again"
-        urllib.request.urlopen(urllib.request.Request(f"http://{gateway.admin}/v1/reload", b"", method="POST"), timeout=60).close()
+        urllib.request.urlopen(urllib.request.Request(f"http://{gateway.admin}/v1/reload", b"", method="POST"), timeout=180).close()
 
 
 def plain(gateway) -> str:
