@@ -145,7 +145,8 @@ func (r *canaryRun) side(t route.Target) (side canary.Side, known bool) {
 	return 0, false
 }
 
-// also is who an answer is to be compared with: the control, for a share of the canary's answers.
+// also is who an answer is to be compared with: the control, for a share of the canary's answers. Some of these are compared whatever else there is to do, since nobody else can
+// tell that a version says something else: see shadow.Options.Sure.
 func (c *canaries) also(r *pipeline.Routed) (t route.Target, ok bool) {
 	if r.Plan.Spec.Canary == nil || !weighed(r.Reason) {
 		return t, false
@@ -157,8 +158,8 @@ func (c *canaries) also(r *pipeline.Routed) (t route.Target, ok bool) {
 	return run.control, true
 }
 
-// told hears how a comparison went. At the last step nobody but who is asked for comparisons has the control answer, so that its times count too; they have the decoding of pictures in
-// them, and are rather too long.
+// told hears how a comparison went. At the last step nobody but who is asked for comparisons has the control answer, so that its times count too, as far as the model took them: so
+// are those of the callers measured.
 func (c *canaries) told(e shadow.Event) {
 	run := c.run(e.Pair.Route)
 	if run == nil || !run.watched.Load() {
@@ -171,8 +172,8 @@ func (c *canaries) told(e shadow.Event) {
 	switch e.Outcome {
 	case shadow.Compared:
 		took := time.Duration(-1)
-		if run.judge.Share() == 100 {
-			took = e.Took
+		if run.judge.Share() == 100 && e.Alone > 0 {
+			took = e.Alone
 		}
 		run.judge.Answered(canary.Control, c.now(), took, false)
 		run.judge.Compared(e.Comparison.Alike)

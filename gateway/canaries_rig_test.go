@@ -126,24 +126,29 @@ func (s *canarySite) traffic(name string, d time.Duration) book.Entry {
 	return e
 }
 
+// took is how long a model takes that is good, in the present weather.
+func (s *canarySite) took() time.Duration {
+	return time.Duration(20 * s.weather * (0.7 + 0.6*s.random.Float64()*s.random.Float64()) * float64(time.Millisecond))
+}
+
 func (s *canarySite) request(name string) {
 	plan, ok := s.book.Plan(name)
 	if !ok {
 		s.Fatalf("no route %s", name)
 	}
 	choice := plan.Choose(&route.Asker{Chance: s.random.Uint64()}, nil)
-	took, failing := 20*s.weather*(0.7+0.6*s.random.Float64()*s.random.Float64()), s.trouble
+	took, failing := s.took(), s.trouble
 	if choice.Target.Version == "2" {
-		took, failing = took*s.slower, failing+s.failing
+		took, failing = time.Duration(float64(took)*s.slower), failing+s.failing
 	}
 	r := &pipeline.Routed{Plan: plan, Choice: choice, Version: string(choice.Target.Version)}
 	var err error
 	if s.random.Float64() < failing {
 		err = fault.New(fault.Upstream, "upstream_error", "no")
 	}
-	routing{s.book, nil, s.canaries}.Answered(r, time.Duration(took*float64(time.Millisecond)), err)
+	routing{s.book, nil, s.canaries}.Answered(r, took, err)
 	if t, ok := s.also(r); ok && err == nil && !s.busy {
-		e := shadow.Event{Pair: shadow.Pair{Route: name, Primary: targetName(r.Target), Shadow: targetName(t)}, Outcome: shadow.Compared, Took: 20 * time.Millisecond}
+		e := shadow.Event{Pair: shadow.Pair{Route: name, Primary: targetName(r.Target), Shadow: targetName(t)}, Outcome: shadow.Compared, Took: 90 * time.Millisecond, Alone: s.took()}
 		e.Comparison.Alike = s.random.Float64() >= s.differs
 		if s.random.Float64() < s.trouble {
 			e.Outcome, e.Err = shadow.Failed, fault.New(fault.Upstream, "upstream_error", "no")

@@ -261,3 +261,21 @@ func TestOnlyItsOwnComparisonsCount(t *testing.T) {
 		}
 	})
 }
+
+// At the last step nobody but those who are asked for comparisons has the control answer. Their times count without the decoding, as those of the callers do: with it, a version that
+// is twice as slow would look good, as long as it takes less than both.
+func TestTimesAtTheLastStep(t *testing.T) {
+	for slower, want := range map[float64]string{1: book.Done, 2.5: book.Back} {
+		synctest.Test(t, func(t *testing.T) {
+			s := openSite(t, &keptRecords{values: map[string][]byte{}}, map[string]route.Spec{"r": canarySpec(30*time.Second, 20, 100)}, 8)
+			defer s.end()
+			if e := s.traffic("r", 31*time.Second); e.Canary.Step != 1 {
+				t.Fatalf("%+v", e.Canary)
+			}
+			s.slower = slower
+			if e := s.traffic("r", 2*time.Minute); e.Canary.State != want || want == book.Back && e.Canary.Rule != "slower" {
+				t.Errorf("%v times as slow: %+v", slower, e.Canary)
+			}
+		})
+	}
+}

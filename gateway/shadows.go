@@ -79,21 +79,26 @@ func (s *shadows) observe(e shadow.Event) {
 // Answered implements pipeline.Shadows.
 func (s *shadows) Answered(ctx context.Context, o pipeline.Original) {
 	r := o.Routed()
-	var first route.Target
+	var more route.Target
+	sure := false
+	if s.also != nil {
+		more, sure = s.also(r)
+	}
 	if r.Shadow {
-		first = r.Plan.Spec.Shadow.Target
-		s.offer(ctx, o, first)
+		t := r.Plan.Spec.Shadow.Target
+		both := sure && t == more
+		s.offer(ctx, o, t, both)
+		if both {
+			return
+		}
 	}
-	if s.also == nil {
-		return
-	}
-	if t, ok := s.also(r); ok && !(r.Shadow && t == first) {
-		s.offer(ctx, o, t)
+	if sure {
+		s.offer(ctx, o, more, true)
 	}
 }
 
-// offer has an answer compared with what a target says, if there is room.
-func (s *shadows) offer(ctx context.Context, o pipeline.Original, t route.Target) {
+// offer has an answer compared with what a target says, if there is room; sure says that some of these are to be compared in any case. Nothing is held of what finds no room.
+func (s *shadows) offer(ctx context.Context, o pipeline.Original, t route.Target, sure bool) {
 	r := o.Routed()
 	version, number := string(t.Version), string(t.Version)
 	if m, err := s.models.Lookup(t.Model); err == nil {
@@ -105,11 +110,20 @@ func (s *shadows) offer(ctx context.Context, o pipeline.Original, t route.Target
 		return // it has answered itself: by the model's policy, or a fallback
 	}
 	s.tidy()
-	held := o.Hold()
+	var held *pipeline.Held
 	pair := shadow.Pair{Route: r.Plan.Name, Primary: variant(r.Model, r.Version), Shadow: variant(t.Model, number)}
+	once := func(ctx context.Context) (postprocess.Result, error) { return held.Ask(ctx, t.Model, version) }
+	again := func(ctx context.Context) (postprocess.Result, error) {
+		return insist(ctx, func(ctx context.Context) (postprocess.Result, error) { return held.Insist(ctx, t.Model, version) })
+	}
 	s.Offer(beside(ctx), shadow.Offer{
-		Pair: pair, Task: held.Task(), Bytes: held.Bytes(), Primary: held.Answer, Release: held.Release,
-		Ask: func(ctx context.Context) (postprocess.Result, error) { return s.ask(ctx, held, pair, t.Model, version) },
+		Pair: pair, Task: o.Task(), Bytes: o.Bytes(), Sure: sure,
+		Hold:    func() { held = o.Hold() },
+		Primary: func() (postprocess.Result, error) { return held.Answer() },
+		Ask:     func(ctx context.Context) (postprocess.Result, error) { return s.ask(ctx, held, pair, t.Model, once) },
+		Insist:  func(ctx context.Context) (postprocess.Result, error) { return s.ask(ctx, held, pair, t.Model, again) },
+		Alone:   func() time.Duration { return held.Took() },
+		Release: func() { held.Release() },
 		Item: func(primary, shadow *postprocess.Result) (any, int64) {
 			k := keep(held, s.inputs, primary, shadow)
 			return k, k.bytes()
@@ -130,14 +144,36 @@ func beside(ctx context.Context) context.Context {
 	return priority.With(telemetry.Following(ctx), priority.Batch)
 }
 
-func (s *shadows) ask(ctx context.Context, held *pipeline.Held, pair shadow.Pair, model, version string) (postprocess.Result, error) {
+const (
+	againSoon = 50 * time.Millisecond // until who insists comes again
+	againLate = time.Second           // at most
+)
+
+// insist asks until there is room: at first by the class that ctx has, and once it has been turned away, as callers do who say nothing of theirs.
+func insist(ctx context.Context, ask func(context.Context) (postprocess.Result, error)) (postprocess.Result, error) {
+	for pause := againSoon; ; pause = min(2*pause, againLate) {
+		answer, err := ask(ctx)
+		if fault.KindOf(err) != fault.Busy {
+			return answer, err
+		}
+		ctx = priority.With(ctx, priority.Interactive)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return answer, err
+		}
+	}
+}
+
+// ask does what asks a pair's shadow for an answer to what is held.
+func (s *shadows) ask(ctx context.Context, held *pipeline.Held, pair shadow.Pair, model string, do func(context.Context) (postprocess.Result, error)) (postprocess.Result, error) {
 	ctx, span := s.tracer.Start(ctx, "shadow", telemetry.Internal)
 	if span.Recording() {
 		span.Set(telemetry.String("gateway.route", pair.Route), telemetry.String("gateway.model", model), telemetry.String("gateway.shadow.primary", pair.Primary))
 	}
-	answer, err := held.Ask(ctx, model, version)
+	answer, err := do(ctx)
 	span.End(err)
-	if err != nil && fault.KindOf(err) == fault.Busy {
+	if kind := fault.KindOf(err); err != nil && (kind == fault.Busy || kind == fault.Timeout && !held.Called()) {
 		err = errors.Join(shadow.ErrNoRoom, err)
 	}
 	return answer, err

@@ -3,7 +3,6 @@ package canary
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -12,13 +11,9 @@ import (
 const (
 	decisive = 5.3 // evidence above which a rule decides: ln((1 - 0.01) / doubt), doubt 0.005
 	span     = 2 * time.Second
-	fewest   = 4 // answers of a side, or its times say nothing
-	// Of spans in which the new version is slower than allowed there is one in four by chance, and three in four where it is so in truth.
-	slowByChance, slowInTruth = 0.25, 0.75
-	tail                      = 0.9   // the slow end is the mean of the times above this quantile
-	rare                      = 0.005 // share of failures that any server may have
-	known                     = 20    // calls for which that counts
-	worse                     = 3     // times the failures that are allowed besides is what a bad version has
+	rare     = 0.005 // share of failures that any server may have
+	known    = 20    // calls for which that counts
+	worse    = 3     // times the failures that are allowed besides is what a bad version has
 )
 
 // Side is who answered.
@@ -37,7 +32,7 @@ type judge struct {
 	spans   [2]counts
 	totals  [2]counts
 	usual   counts       // of the control, over all steps
-	took    [2][]float64 // answers of the present span, seconds
+	took    [2][]float64 // answers that have yet to be compared, seconds
 	pairs   counts       // inputs that both have answered; failures: otherwise
 	failing float64      // evidence of each rule
 	slow    float64
@@ -143,34 +138,4 @@ func bounded(evidence float64) float64 { return max(evidence, -decisive/2) }
 // weigh is the evidence for chance is over chance usual, after so many hits of so many.
 func weigh(hits, of, usual, is float64) float64 {
 	return hits*math.Log(is/usual) + (of-hits)*math.Log((1-is)/(1-usual))
-}
-
-// compareTimes compares the times of a span's answers.
-func (j *judge) compareTimes() {
-	old, young := j.took[Control], j.took[Candidate]
-	j.took = [2][]float64{old[:0], young[:0]}
-	if j.guard.Slower < 0 || len(old) < fewest || len(young) < fewest {
-		return
-	}
-	slices.Sort(old)
-	slices.Sort(young)
-	ratio := young[len(young)/2] / old[len(old)/2]
-	if slowEnd := above(young) / above(old); slowEnd > ratio && len(young) >= 5*fewest && len(old) >= 5*fewest {
-		ratio = slowEnd
-	}
-	is := 0.0
-	if ratio > j.guard.Slower {
-		is, j.ratio = 1, ratio
-	}
-	j.slow = bounded(j.slow + weigh(is, 1, slowByChance, slowInTruth))
-}
-
-// above is the mean of the slow end of sorted times.
-func above(sorted []float64) float64 {
-	end := sorted[min(int(tail*float64(len(sorted))), len(sorted)-1):]
-	sum := 0.0
-	for _, v := range end {
-		sum += v
-	}
-	return sum / float64(len(end))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"time"
 
 	"triton-gateway/gateway/backend"
 	"triton-gateway/gateway/cache"
@@ -16,7 +17,8 @@ import (
 
 // Shadows is who compares the answers of routes with what other models say.
 type Shadows interface {
-	// Answered is told of every answer that a target of a route has computed, before its caller gets it: what it does takes the caller's time. What is to be kept of o is kept by o.Hold.
+	// Answered is told of every answer that a target of a route has computed, before its caller gets it: what it does takes the caller's time. What is to be kept of o is kept by o.Hold,
+	// which is dearer than to ask what it would hold.
 	Answered(ctx context.Context, o Original)
 }
 
@@ -28,6 +30,33 @@ type Original struct {
 
 // Routed is how the request came to what has answered it.
 func (o Original) Routed() *Routed { return o.j.routed }
+
+// Task is what the answer is compared by; raw for tensors that were passed on.
+func (o Original) Task() task.Name {
+	if o.j.raw != nil {
+		return task.Raw
+	}
+	return o.j.model.Spec.Task
+}
+
+// Bytes is how much memory Hold would keep.
+func (o Original) Bytes() int64 {
+	j := o.j
+	if j.raw != nil {
+		return sizeOf(j.raw.Inputs) + sizeOf(j.response.Outputs)
+	}
+	n := sizeOf(j.outputs) + sizeOf(j.Item.Tensors)
+	if j.model.Source == catalog.FromGraph {
+		n += int64(len(j.body))
+	}
+	if b := j.Item.Image; b != nil {
+		n += b.Holds()
+	}
+	if r := j.Item.Row; r != nil {
+		n += int64(len(r.Named)+len(r.Positional)) * cellBytes
+	}
+	return n
+}
 
 // sequence is the parameter by which a caller says that its calls belong together: a model that is shown some of them would be told another story.
 const sequence = "sequence_id"
@@ -49,7 +78,8 @@ type Held struct {
 	request Request
 	kind    kind
 	task    task.Name
-	bytes   int64
+	began   time.Time     // when the model of the last Ask or Insist was called; zero: it was not
+	took    time.Duration // and how long it took
 
 	// The answer: outputs of a model, or the document of a graph.
 	model   *compiled
@@ -60,31 +90,25 @@ type Held struct {
 	raw     *backend.Request // of tensors that were passed on as they are
 	content [32]byte
 	known   bool // content has been made
-	seen    *job // of the last Ask, until Release
+	seen    *job // of the last Ask or Insist, until Release
 }
 
 // Hold keeps input and answer until Release.
 func (o Original) Hold() *Held {
 	j := o.j
-	h := &Held{p: o.p, kind: j.kind}
+	h := &Held{p: o.p, kind: j.kind, task: o.Task()}
 	if j.raw != nil {
 		h.hold(j.raw, j.response)
 		return h
 	}
 	h.request = Request{Tenant: j.Tenant, ID: j.ID, Item: j.Item, Options: j.Options, Cache: cache.NoStore}
-	h.task, h.model, h.outputs, h.frame = j.model.Spec.Task, j.model, j.outputs, j.frame
+	h.model, h.outputs, h.frame = j.model, j.outputs, j.frame
 	h.content, h.known = j.content, true
-	h.bytes = sizeOf(j.outputs) + sizeOf(j.Item.Tensors)
 	if j.model.Source == catalog.FromGraph {
 		h.body = j.body
-		h.bytes += int64(len(j.body))
 	}
 	if b := j.Item.Image; b != nil {
 		b.Retain()
-		h.bytes += b.Holds()
-	}
-	if r := j.Item.Row; r != nil {
-		h.bytes += int64(len(r.Named)+len(r.Positional)) * cellBytes
 	}
 	return h
 }
@@ -104,8 +128,7 @@ func (h *Held) hold(r *backend.Request, a *backend.Response) {
 	if raw.Memory != nil {
 		raw.Memory.Retain()
 	}
-	h.task, h.kind, h.raw, h.outputs = task.Raw, rawItem, &raw, a.Outputs
-	h.bytes = sizeOf(raw.Inputs) + sizeOf(a.Outputs)
+	h.kind, h.raw, h.outputs = rawItem, &raw, a.Outputs
 }
 
 // Release lets go of everything. It is called once.
@@ -119,11 +142,11 @@ func (h *Held) Release() {
 	*h = Held{}
 }
 
-// Bytes is how much memory is held.
-func (h *Held) Bytes() int64 { return h.bytes }
+// Took is how long the model took that was asked last, measured as for Routes.Answered; 0 where it was not called.
+func (h *Held) Took() time.Duration { return h.took }
 
-// Task is what the two answers are compared by; raw for tensors that were passed on.
-func (h *Held) Task() task.Name { return h.task }
+// Called reports whether the model was called that was asked last: where it was not, its error is that of somebody who found no room.
+func (h *Held) Called() bool { return !h.began.IsZero() }
 
 // Answer makes the typed form of the answer that the caller got.
 func (h *Held) Answer() (postprocess.Result, error) {
@@ -139,6 +162,17 @@ func (h *Held) Answer() (postprocess.Result, error) {
 // Ask asks another model for an answer to the same input, with the same options. Nothing is read from a cache or stored in one, nothing is counted, and no observer is told. Errors are
 // those of Run; Busy where others wait for the processor, who come first.
 func (h *Held) Ask(ctx context.Context, model, version string) (postprocess.Result, error) {
+	return h.ask(ctx, model, version, h.p.turn)
+}
+
+// Insist is Ask, but waits for the processor among the others, by the class that ctx has.
+func (h *Held) Insist(ctx context.Context, model, version string) (postprocess.Result, error) {
+	return h.ask(ctx, model, version, func(_ context.Context, do func() error) error { return do() })
+}
+
+// ask is Ask; turn does what needs the processor when it may.
+func (h *Held) ask(ctx context.Context, model, version string, turn func(ctx context.Context, do func() error) error) (postprocess.Result, error) {
+	h.began, h.took = time.Time{}, 0
 	m, err := h.p.Models.Lookup(model)
 	if err != nil {
 		return postprocess.Result{}, err
@@ -163,32 +197,34 @@ func (h *Held) Ask(ctx context.Context, model, version string) (postprocess.Resu
 		return postprocess.Result{}, err
 	}
 	h.seen = j
-	if m.Source == catalog.FromGraph {
-		if err := h.p.crowded(); err != nil {
-			return postprocess.Result{}, err
+	if m.Source == catalog.FromGraph { // it decodes by itself, so that this is of its time
+		if err = turn(ctx, func() error { return nil }); err == nil {
+			err = h.call(func() error { return h.p.compute(ctx, j) })
 		}
-		if err := h.p.compute(ctx, j); err != nil {
+		if err != nil {
 			return postprocess.Result{}, err
 		}
 		return readDocument(j.body)
 	}
-	if err := h.p.aside(ctx, j); err != nil {
+	if j.kind == imageItem {
+		if err := turn(ctx, func() error { return h.p.preprocess(ctx, j) }); err != nil {
+			return postprocess.Result{}, err
+		}
+	}
+	if err := h.call(func() error { return h.p.infer(ctx, j) }); err != nil {
 		return postprocess.Result{}, err
 	}
 	return j.model.post.Run(j.outputs, j.frame, j.Options)
 }
 
-// aside is what a model does for a request, where the others come first: one picture of those at a time, and none while somebody waits for his.
-func (p *Pipeline) aside(ctx context.Context, j *job) error {
-	if j.kind == imageItem {
-		if err := p.turn(ctx, func() error { return p.preprocess(ctx, j) }); err != nil {
-			return err
-		}
-	}
-	return p.infer(ctx, j)
+// call takes the time of the model.
+func (h *Held) call(do func() error) error {
+	h.began = time.Now()
+	defer func() { h.took = max(time.Since(h.began), 1) }()
+	return do()
 }
 
-// turn does what needs the processor.
+// turn does what needs the processor, where the others come first: one picture of those at a time, and none while somebody waits for his.
 func (p *Pipeline) turn(ctx context.Context, do func() error) error {
 	select {
 	case p.asides <- struct{}{}:
@@ -223,26 +259,38 @@ func (h *Held) pass(ctx context.Context, m *catalog.Model, v catalog.Version) (p
 	if err := backend.Check(m.Config, &r); err != nil {
 		return postprocess.Result{}, err
 	}
-	a, err := h.p.Backend.Infer(ctx, &r)
+	var a *backend.Response
+	err := h.call(func() (err error) { a, err = h.p.Backend.Infer(ctx, &r); return err })
 	if err != nil {
 		return postprocess.Result{}, err
 	}
 	return postprocess.Result{Outputs: a.Outputs}, nil
 }
 
-// readDocument reads the typed answer out of a document. Numbers are float32 as they were written.
+// readDocument reads the typed answer out of a document. Numbers are float32 as they were written. A detection whose crop was classified is known by both labels, its own and the best
+// class of the crop: otherwise graphs would be alike whose classifiers are not.
 func readDocument(body []byte) (r postprocess.Result, err error) {
 	var d struct {
 		Predictions []postprocess.Prediction `json:"predictions"`
-		Detections  []postprocess.Detection  `json:"detections"`
-		Segments    []postprocess.Segment    `json:"segments"`
-		Value       *float64                 `json:"value"`
-		Values      []float64                `json:"values"`
-		Embedding   []float32                `json:"embedding"`
+		Detections  []struct {
+			postprocess.Detection
+			Predictions []postprocess.Prediction `json:"predictions"`
+		} `json:"detections"`
+		Segments  []postprocess.Segment `json:"segments"`
+		Value     *float64              `json:"value"`
+		Values    []float64             `json:"values"`
+		Embedding []float32             `json:"embedding"`
 	}
 	whole := append(append(make([]byte, 0, len(body)+len("false}")), body...), "false}"...)
 	if err := json.Unmarshal(whole, &d); err != nil {
 		return r, fault.New(fault.Internal, "internal", "an answer's document cannot be read").Wrap(err)
 	}
-	return postprocess.Result{Predictions: d.Predictions, Detections: d.Detections, Segments: d.Segments, Value: d.Value, Values: d.Values, Embedding: d.Embedding}, nil
+	var found []postprocess.Detection
+	for _, one := range d.Detections {
+		if len(one.Predictions) > 0 {
+			one.Label += ": " + one.Predictions[0].Label
+		}
+		found = append(found, one.Detection)
+	}
+	return postprocess.Result{Predictions: d.Predictions, Detections: found, Segments: d.Segments, Value: d.Value, Values: d.Values, Embedding: d.Embedding}, nil
 }

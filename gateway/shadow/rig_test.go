@@ -22,7 +22,8 @@ type rig struct {
 	mu       sync.Mutex
 	events   []Event
 	released atomic.Int64
-	offered  int64
+	offered  int64 // all
+	held     int64 // of those, the ones that were told to hold what they need
 }
 
 func bubble(t *testing.T, o Options, do func(*rig)) {
@@ -38,11 +39,11 @@ func bubble(t *testing.T, o Options, do func(*rig)) {
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if n := r.released.Load(); n != r.offered {
-			t.Errorf("%d of %d offers are released", n, r.offered)
+		if n := r.released.Load(); n != r.held {
+			t.Errorf("%d of %d offers are released", n, r.held)
 		}
-		if len(r.events) != int(r.offered) || r.held != 0 || r.running != 0 || len(r.queue) != 0 {
-			t.Errorf("%d of %d offers are told of, %d bytes are held, %d run, %d wait", len(r.events), r.offered, r.held, r.running, len(r.queue))
+		if len(r.events) != int(r.offered) || r.Runner.held != 0 || r.running != 0 || r.alive != 0 || r.coming != 0 || len(r.queue) != 0 {
+			t.Errorf("%d of %d offers are told of, %d bytes are held, %d run, %d are alive, %d come, %d wait", len(r.events), r.offered, r.Runner.held, r.running, r.alive, r.coming, len(r.queue))
 		}
 	})
 }
@@ -50,7 +51,7 @@ func bubble(t *testing.T, o Options, do func(*rig)) {
 // offer offers the value 100, to be compared with what ask gives, and fails the test if that takes time.
 func (r *rig) offer(ask func(ctx context.Context) (postprocess.Result, error), change ...func(*Offer)) bool {
 	r.t.Helper()
-	o := Offer{Pair: pair, Task: task.TabularRegression, Primary: made(100), Ask: ask, Release: func() { r.released.Add(1) }}
+	o := Offer{Pair: pair, Task: task.TabularRegression, Primary: made(100), Ask: ask, Hold: func() { r.held++ }, Release: func() { r.released.Add(1) }}
 	for _, c := range change {
 		c(&o)
 	}

@@ -32,7 +32,7 @@ func (r *Runner) run(w *run, e *Event) error {
 		e.Outcome, e.Err = DroppedLate, nil
 		return nil
 	}
-	if r.options.Idle != nil && !r.options.Idle() {
+	if w.budget == nil && r.options.Idle != nil && !r.options.Idle() {
 		e.Outcome, e.Err = DroppedLoad, nil
 		return nil
 	}
@@ -40,8 +40,11 @@ func (r *Runner) run(w *run, e *Event) error {
 	defer cancel()
 	defer context.AfterFunc(r.ended, cancel)()
 	answer, err := w.ask(ctx, &e.Took)
+	if w.Alone != nil {
+		e.Alone = w.Alone()
+	}
 	switch at := ctx.Err(); {
-	case at == nil && errors.Is(err, ErrNoRoom):
+	case errors.Is(err, ErrNoRoom) && !errors.Is(at, context.Canceled): // nobody was asked, so that nobody was late
 		e.Outcome, e.Err = DroppedLoad, nil
 		return nil
 	case at == nil && fault.KindOf(err) == fault.Timeout: // a server that knows the deadline has looked at its own clock
@@ -76,6 +79,9 @@ func (r *Runner) run(w *run, e *Event) error {
 func (w *run) ask(ctx context.Context, took *time.Duration) (postprocess.Result, error) {
 	began := time.Now()
 	defer func() { *took = time.Since(began) }()
+	if w.budget != nil && w.Insist != nil {
+		return w.Insist(ctx)
+	}
 	return w.Ask(ctx)
 }
 
@@ -90,6 +96,11 @@ func (r *Runner) finish(w *run, e Event) {
 	if released != nil && e.Err == nil {
 		e.Outcome, e.Err = Failed, released
 	}
+	r.tell(e)
+}
+
+// tell counts, and tells who observes.
+func (r *Runner) tell(e Event) {
 	r.count(e)
 	if r.options.Observe != nil {
 		_ = guard(func() error { r.options.Observe(e); return nil })

@@ -75,6 +75,7 @@ func (r *Runner) Forget(route string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.worst, route)
+	delete(r.budgets, route)
 	maps.DeleteFunc(r.rests, func(p Pair, _ *rest) bool { return p.Route == route })
 	maps.DeleteFunc(r.pairs, func(p Pair, _ *Stats) bool { return p.Route == route })
 }
