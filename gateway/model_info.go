@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"slices"
 
 	"triton-gateway/modelconfig"
 	"triton-gateway/task"
@@ -51,15 +52,19 @@ type versionView struct {
 }
 
 func (m *modelInfo) ready() bool {
-	if m.Error != "" {
+	if m.Error != "" || !slices.ContainsFunc(m.Versions, func(v versionView) bool { return v.State == "READY" }) {
 		return false
 	}
-	for _, v := range m.Versions {
-		if v.State == "READY" {
-			return true
-		}
+	return m.unpinned() == nil
+}
+
+// unpinned is why the version that a model was switched to does not answer; nil where it does, or where there is none.
+func (m *modelInfo) unpinned() error {
+	if m.Kind != "" && m.Kind != kindModel || m.Resolve == nil {
+		return nil
 	}
-	return false
+	_, err := m.Resolve("")
+	return err
 }
 
 // reason says in words why a model is not ready; "" for one that is.
@@ -74,6 +79,9 @@ func (m *modelInfo) reason() string {
 		if v.Reason != "" {
 			return v.Reason
 		}
+	}
+	if err := m.unpinned(); err != nil {
+		return faultOf(err).Detail
 	}
 	return "no version is ready"
 }
@@ -105,6 +113,9 @@ func summary(m *modelInfo) ModelSummary {
 	}
 	if v.Samples == nil {
 		v.Samples = []string{}
+	}
+	if !v.Ready && v.Error == "" {
+		v.Warnings = append(slices.Clip(v.Warnings), m.reason())
 	}
 	if v.Warnings == nil {
 		v.Warnings = []string{}

@@ -125,7 +125,7 @@ func (s *switches) Flip(ctx context.Context, model, version string) error {
 		if r.Owner != s.self {
 			return fault.New(fault.Conflict, "conflict", "another gateway has taken the switch of model %q over", model)
 		}
-		r.Pin, r.Flipped, r.State, r.Beat = version, time.Now(), state, time.Now()
+		r.Pin, r.Free, r.Flipped, r.State, r.Beat = version, false, time.Now(), state, time.Now()
 		return nil
 	})
 	if err != nil {

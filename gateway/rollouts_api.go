@@ -170,6 +170,9 @@ func (s *switches) view(model string) (switchView, error) {
 	record, found := s.records[model]
 	report := s.reports[model]
 	s.mu.Unlock()
+	if last := report.State; !found && last.Phase == rollout.TakenBack {
+		v.Phase, v.From, v.To, v.Reason, v.Replicas = string(last.Phase), last.From, last.To, last.Reason, replicaViews(report)
+	}
 	if !found {
 		return v, nil
 	}

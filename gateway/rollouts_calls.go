@@ -64,6 +64,9 @@ func (s *switches) ended(b *begun, model, by, action string, took time.Duration)
 	s.mu.Lock()
 	s.reports[model] = b.report
 	s.mu.Unlock()
+	if r := s.seen()[model]; r.failed() {
+		s.release(flush, model)
+	}
 	s.counts.ended(model, action, b.report, b.err)
 	state := b.report.State
 	line := s.log.With("model", model, "from", state.From, "to", state.To, "phase", state.Phase, "by", by, "took_ms", took.Milliseconds())
@@ -112,7 +115,7 @@ func (s *switches) claim(ctx context.Context, model, by string) (switchRecord, e
 			if err != nil {
 				return err
 			}
-			r.Pin = v.Number
+			r.Pin, r.Free = v.Number, true
 		}
 		r.Owner, r.Beat, r.By, r.At = s.self, now, by, now
 		return nil
@@ -218,4 +221,11 @@ func (s *switches) unpin(ctx context.Context, model string) error {
 	s.catalog.Pin(model, "")
 	s.counts.forget(model)
 	return nil
+}
+
+// release is unpin for a model whose first switch has failed. What hinders it now does not at a later look.
+func (s *switches) release(ctx context.Context, model string) {
+	if err := s.unpin(ctx, model); err != nil {
+		s.log.Warn("a model whose switch has failed is still held to the version before", "model", model, "error", err)
+	}
 }

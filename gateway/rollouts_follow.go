@@ -29,6 +29,7 @@ func (s *switches) follow() {
 			s.beat(s.life)
 		}
 		s.resume()
+		s.releaseFailed()
 		s.guard()
 		s.warmReloaded()
 	}
@@ -114,6 +115,21 @@ func (s *switches) resume() {
 			state, _ := s.rollouts.State(model)
 			return rollout.Report{State: state}, nil
 		})
+	}
+}
+
+// releaseFailed releases the models whose first switch was taken back in the background, or by a gateway that is gone.
+func (s *switches) releaseFailed() {
+	for model, r := range s.seen() {
+		if !r.failed() || r.Owner != s.self && r.alive(time.Now()) {
+			continue
+		}
+		s.mu.Lock()
+		busy := s.busy[model]
+		s.mu.Unlock()
+		if !busy {
+			s.release(s.life, model)
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ func (p enginePool) Ready(ctx context.Context, model, version string) error {
 	}) {
 		return nil
 	}
-	return fault.New(fault.Unsupported, "unsupported_model", "the embedded engine serves the versions that a model's config.pbtxt chooses, and version %s of model %q is not among them; write version_policy { specific { versions: [...] } } or { all {} } there, "+
+	return fault.New(fault.Unsupported, "unsupported_model", "the embedded engine serves the versions that a model's config.pbtxt chooses, and version %s of model %q is not among them: its folder is not there, or version_policy leaves it out; write version_policy { specific { versions: [...] } } or { all {} } there, "+
 		"wait until GET /v1/models/%s says that it is READY, and switch then", version, model, model)
 }
 

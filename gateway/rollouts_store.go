@@ -21,7 +21,8 @@ const (
 
 // switchRecord is what all gateways know of the switch of one model.
 type switchRecord struct {
-	Pin     string        `json:"pin"` // the version that serves
+	Pin     string        `json:"pin"`            // the version that serves
+	Free    bool          `json:"free,omitempty"` // nothing was pinned before the switch, and nothing is to be if it fails
 	Flipped time.Time     `json:"flipped,omitzero"`
 	State   rollout.State `json:"state"`
 	Owner   string        `json:"owner,omitempty"` // the gateway that works on it, or is to unload the version that is kept
@@ -37,6 +38,9 @@ func (r *switchRecord) open() bool { return r.State.Phase != "" && !r.State.Sett
 
 // alive reports whether a gateway that lives works on it.
 func (r *switchRecord) alive(now time.Time) bool { return r.Owner != "" && now.Sub(r.Beat) < deadAfter }
+
+// failed reports whether a first switch has been taken back, so that the choice of the version is the model server's again, as before it.
+func (r *switchRecord) failed() bool { return r.Free && r.State.Phase == rollout.TakenBack }
 
 // switchStore keeps the records of all models under one key.
 type switchStore struct{ records.Store }

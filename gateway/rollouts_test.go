@@ -184,9 +184,21 @@ func TestSwitchIsRefused(t *testing.T) {
 	if r.version() != "1" || a.Ready("m") != "1" {
 		t.Errorf("%s is loaded", a.Ready("m"))
 	}
-	if v := r.switching("GET", "", "", 200); v.Serving != "1" || v.Phase != "taken_back" {
+	if v := r.switching("GET", "", "", 200); v.Serving != "1" || v.Phase != "taken_back" || !strings.Contains(v.Reason, "cannot be made ready") {
 		t.Errorf("%+v", v)
 	}
+	// Nothing was pinned before, and nothing is now: a higher version that comes serves, as it would have.
+	for _, s := range []*tritontest.Server{a, b} {
+		s.SetVersions("m", "2")
+	}
+	parts.Until(t, "the model server's choice serves", 20*time.Second, func() bool {
+		_, text := r.want(200, "GET", r.public+"/v1/models/m", "", "")
+		return strings.Contains(text, `"serving":"2"`)
+	})
+	if got := r.version(); got != "2" {
+		t.Errorf("version %s", got)
+	}
+	r.switching("DELETE", "", "", 409) // it is not switched
 }
 
 // The next run of a gateway serves what the last one has switched to, and goes on with it, though another version is loaded too.

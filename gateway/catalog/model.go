@@ -61,7 +61,7 @@ func (m *Model) Resolve(version string) (Version, error) {
 	if version == "" && m.Pin != "" {
 		version = m.Pin
 		if !slices.ContainsFunc(m.Versions, func(v Version) bool { return v.Number == version }) {
-			return Version{}, fault.New(fault.Unavailable, "backend_unavailable", "version %s of model %q, which it was switched to, is not there; GET /v1/models/%s/switch says how that stands", version, m.Name, m.Name).After(time.Second)
+			return Version{}, fault.New(fault.Unavailable, "backend_unavailable", "version %s of model %q, which it was switched to, is not there; load it, or leave the version to the model server again by DELETE /v1/models/%s/switch", version, m.Name, m.Name).After(time.Second)
 		}
 	}
 	if version == "" {
@@ -87,9 +87,13 @@ func (m *Model) Resolve(version string) (Version, error) {
 	return Version{}, fault.New(fault.NotFound, "version_not_found", "model %q has no version %s; it has %s", m.Name, version, m.numbers())
 }
 
-// Ready reports whether the model can answer.
+// Ready reports whether the model can answer where no version is asked for.
 func (m *Model) Ready() bool {
-	return m.Error == "" && slices.ContainsFunc(m.Versions, func(v Version) bool { return v.State == backend.Ready })
+	if m.Error != "" {
+		return false
+	}
+	_, err := m.Resolve("")
+	return err == nil
 }
 
 // numbers lists at most ten versions.

@@ -165,7 +165,7 @@ func (r *Replica) Ready(ctx context.Context, model, version string) error {
 	case err != nil:
 		return told(ctx, err)
 	case !answer.GetReady():
-		return fault.New(fault.Unavailable, "backend_unavailable", "version %s of model %q is not ready", version, model)
+		return fault.New(fault.Unavailable, "backend_unavailable", "version %s of model %q is not ready; where it never is, look whether its folder is in the model repository, and at the server's log", version, model)
 	}
 	if l := r.c.pools.of(r.c, model, version).set(r.c).of(r.e); l != nil {
 		l.ready.Store(ready) // before the next look tells
