@@ -6,6 +6,7 @@ import "triton-gateway/internal/caller"
 type need struct {
 	open   bool          // everybody, without a key
 	scope  caller.Scopes // a key with these
+	or     caller.Scopes // or a key with these; none of them: no other
 	inside bool          // while nobody is asked who they are: on the admin listener alone
 }
 
@@ -13,6 +14,7 @@ var (
 	everybody = need{open: true}
 	anybody   = need{} // who has any key
 	askers    = need{scope: caller.Infer}
+	readers   = need{scope: caller.Infer, or: caller.Admin} // of what is there to be asked
 	workers   = need{scope: caller.Jobs}
 	operators = need{scope: caller.Admin}
 	insiders  = need{scope: caller.Admin, inside: true}
@@ -37,12 +39,12 @@ var access = map[routeKey]need{
 	{"GET", "/v1/models/:model/results/:sha256"}:            askers,
 	{"GET", "/v1/models/:model/samples/:file"}:              askers,
 	{"GET", "/v1/models/:model/labels"}:                     askers,
-	{"GET", "/v1/models/:model/lint"}:                       askers,
-	{"GET", "/v1/models/:model"}:                            askers,
-	{"GET", "/v1/models"}:                                   askers,
-	{"POST", "/v1/routes/:name/explain"}:                    askers,
-	{"GET", "/v1/routes/:name"}:                             askers,
-	{"GET", "/v1/routes"}:                                   askers,
+	{"GET", "/v1/models/:model/lint"}:                       readers,
+	{"GET", "/v1/models/:model"}:                            readers,
+	{"GET", "/v1/models"}:                                   readers,
+	{"POST", "/v1/routes/:name/explain"}:                    readers,
+	{"GET", "/v1/routes/:name"}:                             readers,
+	{"GET", "/v1/routes"}:                                   readers,
 	{"GET", "/v1/stats"}:                                    askers, // of the own tenant; operators see all
 
 	{"GET", "/v1/quota"}: anybody, // of the own key; operators see all
@@ -134,6 +136,9 @@ func needOfCall(name string) need {
 	}
 	return operators
 }
+
+// met reports whether a caller with these scopes may.
+func (n need) met(has caller.Scopes) bool { return has.Has(n.scope) || n.or != 0 && has.Has(n.or) }
 
 // on is the need on a listener.
 func (n need) on(admin bool) need {

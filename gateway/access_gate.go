@@ -110,7 +110,7 @@ func leaf(s *tls.ConnectionState) *x509.Certificate {
 
 // may checks the scopes of a caller.
 func (g *gate) may(who *caller.Caller, n need) error {
-	if who.Scopes.Has(n.scope) {
+	if n.met(who.Scopes) {
 		return nil
 	}
 	g.refused.WithLabelValues(lacksScope).Inc()

@@ -29,6 +29,10 @@ func describeAccess(doc *huma.OpenAPI) {
 			}
 			scopes := strings.Fields(n.scope.String())
 			op.Security = []map[string][]string{{}, {"bearer": scopes}, {"apiKey": scopes}} // {}: where nobody is asked
+			if n.or != 0 {
+				scopes = strings.Fields(n.or.String())
+				op.Security = append(op.Security, map[string][]string{"bearer": scopes}, map[string][]string{"apiKey": scopes})
+			}
 			for _, status := range []int{401, 403} {
 				text := map[int]string{401: "401", 403: "403"}[status]
 				op.Responses[text] = problemResponse(status, schema)
