@@ -90,6 +90,19 @@ func (r *routeSide) known() map[string]*catalog.Model {
 	return models
 }
 
+// idle tells of what a spec names that is never asked, as happens where a number was left out.
+func idle(s *route.Spec) (list []string) {
+	for i, c := range s.Candidates {
+		if c.Weight == 0 && (s.Canary == nil || s.Canary.Target != c.Target) {
+			list = append(list, fmt.Sprintf("candidates[%d]: its weight is 0, so that weights never choose it", i))
+		}
+	}
+	if s.Shadow != nil && s.Shadow.Percent == 0 {
+		list = append(list, "shadow: its percent is 0, so that it is never asked")
+	}
+	return list
+}
+
 // warnings are what is wrong with a route that is in force.
 func (r *routeSide) warnings(e book.Entry) []string {
 	list := []string{}
@@ -105,6 +118,7 @@ func (r *routeSide) warnings(e book.Entry) []string {
 	if e.Canary != nil && r.kept == keptInMemory {
 		list = append(list, "canary: how far it is is kept in memory alone, and it begins anew with this gateway; set cache.redis, or keep jobs in SQLite")
 	}
+	list = append(list, idle(&e.Plan.Spec)...)
 	models := r.known()
 	for _, p := range placesOf(&e.Plan.Spec) {
 		if m := models[p.Model]; m != nil {

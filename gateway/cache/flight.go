@@ -81,7 +81,7 @@ func (fs *flights) do(ctx context.Context, key Key, how sharing, run work) ([]by
 			return nil, Outcome{}, f.err
 		}
 		return nil, Outcome{}, fault.New(fault.Timeout, "deadline_exceeded",
-			"the answer took longer than the request allows, at most %v; raise limits.timeout if the model needs it", fs.timeout)
+			"the answer was not ready in the time that the request allows; allow it more, up to limits.timeout, which is %v", fs.timeout).Wrap(context.DeadlineExceeded)
 	}
 }
 

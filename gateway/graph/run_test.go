@@ -199,6 +199,16 @@ func TestRunTimeouts(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	})
+	synctest.Test(t, func(t *testing.T) { // also where nothing else is said of failures, and the model tells of its deadline in words of its own
+		g := parsed(t, strings.Replace(detectCropClassify, "from: cut", "from: cut, timeout: 2s", 1))
+		_, err := g.Run(t.Context(), models{"detect": detect, "classify": func(ctx context.Context, _ *Call) (postprocess.Result, error) {
+			<-ctx.Done()
+			return postprocess.Result{}, fault.New(fault.Timeout, "deadline_exceeded", "raise something").Wrap(ctx.Err())
+		}}, input())
+		if err == nil || !strings.Contains(err.Error(), `node "kind" was not done in its timeout, 2s`) {
+			t.Errorf("%v", err)
+		}
+	})
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		g := parsed(t, detectCropClassify+"timeout: 3s\n")

@@ -101,7 +101,7 @@ func (j *job) answer() *Answer {
 func ended(err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fault.New(fault.Timeout, "deadline_exceeded", "the request's time was over before its answer was ready; ask again, or raise limits.timeout").Wrap(err)
+		return fault.New(fault.Timeout, "deadline_exceeded", "the request's time was over before its answer was ready; ask again, or allow it more time, up to limits.timeout").Wrap(err)
 	case errors.Is(err, context.Canceled):
 		return fault.New(fault.Canceled, "client_closed", "the caller went away").Wrap(err)
 	}
