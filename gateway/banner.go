@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"triton-gateway/gateway/catalog"
+	"triton-gateway/gateway/route"
 	"triton-gateway/preprocess/opencv"
 )
 
@@ -47,7 +49,7 @@ func (g *Gateway) Banner() string {
 		entries, _ := g.server.routes.book.Entries()
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
 			if plan := entries[name].Plan; plan != nil {
-				fmt.Fprintf(&b, "  route     %-20s over %d\n", name, len(plan.Targets()))
+				fmt.Fprintf(&b, "  route     %-20s %-24s %s\n", name, shownTargets(plan), g.routeState(name))
 			}
 		}
 	}
@@ -85,6 +87,33 @@ func (g *Gateway) Banner() string {
 		}
 	}
 	return b.String()
+}
+
+// shownTargets names the candidates of a route, and how many others it may choose.
+func shownTargets(plan *route.Plan) string {
+	var list []string
+	for _, c := range plan.Spec.Candidates {
+		list = append(list, targetName(c.Target))
+	}
+	text := strings.Join(list, ", ")
+	if others := len(plan.Targets()) - len(list); others > 0 {
+		text = fmt.Sprintf("%s and %d more", text, others)
+	}
+	return text
+}
+
+// routeState says whether a route answers, and why not.
+func (g *Gateway) routeState(name string) string {
+	m, err := g.server.models.Lookup(name)
+	switch {
+	case err != nil:
+		return "NOT READY: " + faultOf(err).Detail
+	case m.Kind != kindRoute:
+		return "HIDDEN: a " + cmp.Or(m.Kind, kindModel) + " has its name"
+	case !m.ready():
+		return "NOT READY: " + m.reason()
+	}
+	return "ready"
 }
 
 // shown writes loopback addresses the way people type them.

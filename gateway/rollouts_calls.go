@@ -17,6 +17,12 @@ const (
 	actUnpin      = "model.unpin"
 )
 
+// endedWell is what the log says of a call that did what it was to do.
+var endedWell = map[string]string{
+	actSwitch: "a model's version was switched", actSwitchBack: "a model's switch was rolled back", actSettle: "a model's earlier version is unloaded",
+	actGoOn: "a model's switch was taken up again",
+}
+
 // begun is a call that goes on though whoever made it leaves.
 type begun struct {
 	done   chan struct{}
@@ -67,17 +73,24 @@ func (s *switches) ended(b *begun, model, by, action string, took time.Duration)
 	if r := s.seen()[model]; r.failed() {
 		s.release(flush, model)
 	}
-	s.counts.ended(model, action, b.report, b.err)
+	refused := faultOf(b.err).Code == "conflict" // nothing was begun: nothing is kept, or another call is under way
+	if !refused {
+		s.counts.ended(model, action, b.report, b.err)
+	}
 	state := b.report.State
 	line := s.log.With("model", model, "from", state.From, "to", state.To, "phase", state.Phase, "by", by, "took_ms", took.Milliseconds())
 	if b.err != nil && action == actGoOn {
 		s.giveUp(model)
 	}
+	if refused {
+		line.Info("a switch was refused", "action", action, "error", b.err)
+		return
+	}
 	if b.err != nil {
 		line.Error("a model's switch has failed", "action", action, "error", b.err)
 		return
 	}
-	line.Info("a model's version was switched", "action", action, "serving", state.Serving())
+	line.Info(endedWell[action], "action", action, "serving", state.Serving())
 	if s.kept == keptInRedis {
 		pause.For(s.life, 2*lookEvery) // the other gateways follow
 	}

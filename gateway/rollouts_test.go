@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,13 @@ func TestSwitchIsRefused(t *testing.T) {
 		t.Errorf("version %s", got)
 	}
 	r.switching("DELETE", "", "", 409) // it is not switched
+	r.switching("POST", "", `{"to":"3"}`, 200)
+	r.switching("POST", "/rollback", "", 200)
+	r.switching("POST", "/settle", "", 200)
+	r.switching("POST", "/rollback", "", 409) // nothing is kept: refused, and no failure
+	if _, text := r.want(200, "GET", r.inside+"/metrics", "", ""); strings.Contains(text, `outcome="rollback_failed"`) || !strings.Contains(text, `outcome="rolled_back"} 1`) {
+		t.Errorf("a rollback that was refused counts as one that has failed: %s", regexp.MustCompile(`gateway_model_switches_total.*`).FindAllString(text, -1))
+	}
 }
 
 // The next run of a gateway serves what the last one has switched to, and goes on with it, though another version is loaded too.

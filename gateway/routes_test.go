@@ -117,6 +117,12 @@ func TestARouteIsCalledAsAModelIs(t *testing.T) {
 	if x := decode[explainView](t, body); x.Model != "diabetes" || x.Reason != "policy" {
 		t.Errorf("a route has taken a model's name: %+v", x)
 	}
+	banner := strings.Join(strings.Fields(r.Gateway.Banner()), " ")
+	for _, line := range []string{"route shapes-ab shapes/1, shapes/2 ready", "route lost nowhere NOT READY:", "route diabetes digits HIDDEN: a model has its name"} {
+		if !strings.Contains(banner, line) {
+			t.Errorf("%q is missing in %s", line, banner)
+		}
+	}
 	_, metrics := r.want(200, "GET", r.inside+"/metrics", "", "")
 	for _, want := range []string{`gateway_route_requests_total{model="iris",reason="weight",route="iris-ab",version="1"} 3`, `gateway_route_requests_total{model="shapes",reason="sticky",route="shapes-ab",version="2"}`} {
 		if !strings.Contains(metrics, want) {
