@@ -319,7 +319,7 @@ func TestAReloadIsWarmedUp(t *testing.T) {
 		w := &r.server.switches.warm
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return len(w.loads) == 2
+		return len(w.seen) == 2
 	})
 	for range 30 { // a load that nobody has called looks like any other
 		r.version()
@@ -416,7 +416,7 @@ func (m *mapRecords) Swap(_ context.Context, _ string, old, value []byte) (bool,
 
 func TestTheStoreOfSwitches(t *testing.T) {
 	m := &mapRecords{}
-	s := switchStore{m, time.Now}
+	s := switchStore{m}
 	pin := func(v string) func(*switchRecord) error { return func(r *switchRecord) error { r.Pin = v; return nil } }
 	if _, err := s.change(t.Context(), "a", pin("1")); err != nil {
 		t.Fatal(err)
