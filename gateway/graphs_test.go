@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -107,6 +108,14 @@ func TestGraphIsAModel(t *testing.T) {
 	if m.Kind != "graph" || !m.Ready || m.Task != "object-detection" || m.Postprocess.Head != "yolov8" || len(m.Samples) != 7 || len(m.Labels) != 5 || m.Versions[0].Version != "1" ||
 		!strings.HasPrefix(m.Description, "Finds shapes in a picture, then names each") {
 		t.Errorf("%s", body)
+	}
+	nodes := []nodeView{
+		{Name: "find", Kind: "model", Model: "shapes-detector", From: []string{"input"}},
+		{Name: "cut", Kind: "crop", From: []string{"find"}},
+		{Name: "kind", Kind: "model", Model: "shapes", From: []string{"cut"}, Answers: true},
+	}
+	if !reflect.DeepEqual(m.Nodes, nodes) {
+		t.Errorf("nodes %+v", m.Nodes)
 	}
 	if _, list := r.want(200, "GET", r.public+"/v1/models", "", ""); !strings.Contains(list, `"name":"find-and-name","kind":"graph"`) {
 		t.Errorf("not listed: %s", list)

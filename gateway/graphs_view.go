@@ -127,3 +127,16 @@ func oneLine(err error) string {
 	}
 	return strings.Join(list, "; ")
 }
+
+// nodesOf tells the nodes of a graph, in the order of its document.
+func (g *graphs) nodesOf(name string) []nodeView {
+	e, ok := g.byName[name]
+	if !ok {
+		return nil
+	}
+	var list []nodeView
+	for _, p := range e.Parts() {
+		list = append(list, nodeView(p))
+	}
+	return list
+}

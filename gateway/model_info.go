@@ -30,9 +30,10 @@ type modelInfo struct {
 	Labels   []string
 	Versions []versionView
 	Warnings []string
-	Error    string   // why it cannot be served; "" otherwise
-	Source   string   // where its task comes from, such as "task.yaml"
-	Samples  []string // names of its sample pictures
+	Error    string     // why it cannot be served; "" otherwise
+	Source   string     // where its task comes from, such as "task.yaml"
+	Samples  []string   // names of its sample pictures
+	Nodes    []nodeView // of a graph
 	// Resolve gives the version that answers, where a caller asks for version ("" for none). Errors: NotFound version_not_found, Unavailable backend_unavailable.
 	Resolve func(version string) (string, error)
 }

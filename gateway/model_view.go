@@ -23,6 +23,18 @@ type modelView struct {
 	Preprocess   *preprocessView `json:"preprocess,omitempty" doc:"How a picture becomes a tensor"`
 	Postprocess  postprocessView `json:"postprocess"`
 	Example      *exampleView    `json:"example,omitempty"`
+	Nodes        []nodeView      `json:"nodes,omitempty" doc:"Of a graph: its nodes, in the order of its document. Tensors, preprocess and postprocess are those of the model that leads it"`
+}
+
+// nodeView is a node of a graph.
+type nodeView struct {
+	Name    string   `json:"name" example:"kind"`
+	Kind    string   `json:"kind" enum:"model,crop,filter,map,merge,switch,vote"`
+	Model   string   `json:"model,omitempty" example:"shapes" doc:"That it asks"`
+	Version string   `json:"version,omitempty" example:"2" doc:"Missing: what the model's policy gives"`
+	From    []string `json:"from" example:"[\"cut\"]" doc:"What it reads: nodes, or input"`
+	Gates   []string `json:"gates,omitempty" doc:"Switches that decide whether it runs; missing: it runs always"`
+	Answers bool     `json:"answers,omitempty" doc:"What it gives is the answer, where no switch ends the graph before"`
 }
 
 type tensorView struct {
@@ -77,7 +89,7 @@ type exampleView struct {
 
 // describe makes the full view of a model. host is what the caller called the gateway.
 func describe(m *modelInfo, host string) modelView {
-	v := modelView{ModelSummary: summary(m), TaskSource: m.Source, Labels: m.Labels, Inputs: []tensorView{}, Outputs: []tensorView{}}
+	v := modelView{ModelSummary: summary(m), TaskSource: m.Source, Labels: m.Labels, Inputs: []tensorView{}, Outputs: []tensorView{}, Nodes: m.Nodes}
 	if v.Labels == nil {
 		v.Labels = []string{}
 	}

@@ -16,6 +16,16 @@ type models struct {
 	shown   sync.Map      // name -> shownModel
 }
 
+// nodeTeller knows the nodes of graphs.
+type nodeTeller interface {
+	nodesOf(graph string) []nodeView // nil where there is no such graph
+}
+
+var (
+	_ nodeTeller = (*graphs)(nil)
+	_ nodeTeller = (*names)(nil)
+)
+
 type shownModel struct {
 	of   *catalog.Model
 	info *modelInfo
@@ -70,6 +80,9 @@ func (m *models) show(of *catalog.Model) *modelInfo {
 		info.Kind = kindRoute
 	case catalog.FromGraph:
 		info.Kind = kindGraph
+		if g, ok := m.catalog.(nodeTeller); ok {
+			info.Nodes = g.nodesOf(of.Name)
+		}
 	}
 	for _, v := range of.Versions {
 		info.Versions = append(info.Versions, versionView{v.Number, string(v.State), v.Reason})

@@ -59,6 +59,14 @@ func (n *names) Lookup(name string) (*catalog.Model, error) {
 	return m, nil
 }
 
+// nodesOf tells the nodes of a graph.
+func (n *names) nodesOf(graph string) []nodeView {
+	if g, ok := n.catalog.(nodeTeller); ok {
+		return g.nodesOf(graph)
+	}
+	return nil
+}
+
 // Ready implements kserve.Models.
 func (n *names) Ready() error { return n.catalog.Ready() }
 
