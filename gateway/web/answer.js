@@ -101,9 +101,9 @@ export class Answer {
   async #remember() {
     const { remember } = await import('./store.js');
     if (!this.#shown) return;
-    const { answer: { document }, question: { model, input, options, fileName } } = this.#shown;
+    const { answer: { document, route }, question: { model, input, options, fileName } } = this.#shown;
     const { version = '', ...rest } = options;
-    await remember({ model: model.name, version, options: rest, fileName: input.image ? fileName : '', blob: input.image || null, row: input.row, body: input.body, document, when: Date.now() });
+    await remember({ model: model.name, version, options: rest, fileName: input.image ? fileName : '', blob: input.image || null, row: input.row, body: input.body, document, route, when: Date.now() });
   }
 
   #stem() { return (this.#shown.question.fileName || this.#shown.question.model.name).replace(/\.\w+$/, ''); }

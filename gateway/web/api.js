@@ -43,6 +43,12 @@ const at = (name) => `/v1/models/${encodeURIComponent(name)}`;
 export const models = async () => (await json('/v1/models')).models;
 /** One model with all that is known of it. */
 export const model = (name) => json(at(name));
+/** One of the routes with all that is written of it, its candidates as they are now, and how far its canary is. */
+export const route = (name) => json(`/v1/routes/${encodeURIComponent(name)}`);
+/** What operators alone may see of a route: part is canary, shadow or disagreements. */
+export const routePart = (name, part) => json(`/v1/routes/${encodeURIComponent(name)}/${part}`);
+/** All routes by name. Every model is one to itself; those are left out. */
+export const routes = async () => new Map((await json('/v1/routes')).routes.filter((r) => r.kind === 'route').map((r) => [r.name, r]));
 /** Why no model can be run; '' where one can. */
 export const trouble = async () => (await json('/v1/stats')).backends.map((b) => b.reason || '').join(' ').trim();
 /** Resolves when the gateway can answer; throws the Problem otherwise. The statistics are asked first: they say why without an error status. */

@@ -26,7 +26,10 @@ export function make(tag, properties = {}, ...children) {
 /** A button that does something; label is read and shown unless the properties say otherwise. */
 export const button = (label, onclick, properties = {}) => make('button', { type: 'button', onclick, ...properties }, label);
 
-/** A list of labelled bars: [{name, share (0..1), value (text), color?}]. */
+/** What a name is, where it is no model of its own: a route or a graph; null for a model. */
+export const kindBadge = (m) => (m.kind === 'route' || m.kind === 'graph') && make('span', { class: 'badge info kind' }, m.kind);
+
+/** A list of labelled bars: [{name, share (0..1), value (text), color?, more? (text of a second line)}]. */
 export function bars(items) {
   return make('ul', { class: 'bars' }, ...items.map(bar));
 }
@@ -39,7 +42,8 @@ export function bar(item) {
   return make('li', {},
     make('span', { class: 'name', title: item.name }, item.name),
     make('span', { class: 'track', 'aria-hidden': 'true' }, fill),
-    make('span', { class: 'value' }, item.value));
+    make('span', { class: 'value' }, item.value),
+    item.more && make('span', { class: 'more' }, item.more));
 }
 
 /** Calls f when it has not been called for so many milliseconds. */

@@ -15,6 +15,31 @@ export function cacheBadge(status, fromCache) {
   return make('span', { class: 'badge info', title }, status.includes('stored') ? 'computed and stored' : 'computed');
 }
 
+/** Who has answered by what X-Route says, such as "shapes/1; reason=rule[0]; route=shapes-auto": {model, version, reason, route}; route is '' where there was none. */
+export function answered(text) {
+  const [who = '', ...more] = (text || '').split(';').map((s) => s.trim());
+  const of = Object.fromEntries(more.map((s) => [s.slice(0, s.indexOf('=')), s.slice(s.indexOf('=') + 1)]));
+  const cut = who.lastIndexOf('/');
+  return { model: cut < 0 ? who : who.slice(0, cut), version: cut < 0 ? '' : who.slice(cut + 1), reason: of.reason || '', route: of.route || '' };
+}
+
+/** Why a route has chosen who answered, in words. */
+function chosen(reason) {
+  const nth = Number(/\[(\d+)\]/.exec(reason)?.[1]) + 1;
+  if (reason.startsWith('rule')) return `by rule ${nth}`;
+  if (reason.startsWith('fallback')) return `by fallback ${nth}: the one that was chosen is not ready`;
+  if (reason.startsWith('sticky')) return `by its share, kept for the same ${reason.slice(7).replace(':', ' ')}`;
+  return reason === 'weight' ? 'by its share' : reason;
+}
+
+/** Who has answered, as a badge: of a route the model that was chosen, of a graph nothing more than that, of a model its version. */
+function who(answer) {
+  const { model, version, route } = answered(answer.route);
+  const title = answer.route ? `X-Route: ${answer.route}` : '';
+  if (route) return make('span', { class: 'badge answered', title }, `${model} ${version}`);
+  return make('span', { class: 'badge', title }, answer.document.nodes ? 'graph' : `version ${answer.document.version}`);
+}
+
 /** What a document says, in a few words. */
 export function summary(d) {
   if (d.results) return `${d.results.length} answers`;
@@ -26,6 +51,26 @@ export function summary(d) {
   if (d.embedding) return `${d.embedding.length} numbers`;
   if (d.outputs) return `${d.outputs.length} ${d.outputs.length === 1 ? 'tensor' : 'tensors'}`;
   return d.task;
+}
+
+/** What became of the nodes of a graph: what ended it early, what failed and why, what did not run, and all of them in a list. */
+function nodes(d) {
+  const all = Object.entries(d.nodes || {});
+  if (all.length === 0) return Object.values(d.errors || {}).map((e) => make('p', { class: 'hint' }, `A part of the answer is missing: ${e.detail}`));
+  const words = { done: 'done', skipped: 'did not run', failed: 'failed', partial: 'failed in part', default: 'failed; the graph\'s default stands for it', late: 'was not waited for' };
+  const said = ([name, n]) => `${name} ${n.state === 'partial' ? `failed for ${n.failed} of ${n.items}` : words[n.state] || n.state}`;
+  const bad = all.filter(([name, n]) => d.errors?.[name] || !['done', 'skipped'].includes(n.state));
+  const idle = all.filter(([name, n]) => n.state === 'skipped' && !d.errors?.[name]).map(([name]) => name);
+  const count = all.filter(([, n]) => n.state === 'done').length;
+  const kinds = { done: 'good', skipped: '', late: '' };
+  return [
+    d.stopped && make('p', { class: 'note stopped' }, `Ended early by the switch ${d.stopped}: what it read is the answer.`),
+    bad.length > 0 && make('ul', { class: 'note bad failed-nodes' }, ...bad.map((n) => make('li', {}, make('b', {}, said(n)), d.errors?.[n[0]] ? `: ${d.errors[n[0]].detail}` : ''))),
+    idle.length > 0 && make('p', { class: 'note skipped-nodes' }, `Did not run: ${idle.join(', ')}.`),
+    make('details', { class: 'nodes' }, make('summary', {}, `Nodes: ${count} of ${all.length} done`),
+      make('ul', {}, ...all.map(([name, n]) => make('li', {}, make('b', {}, name), ' ', make('span', { class: `badge ${kinds[n.state] ?? 'bad'}` }, n.state), ' ',
+        [n.items !== undefined && `${n.items} given`, n.failed && `${n.failed} failed`, n.left_out && `${n.left_out} left out`].filter(Boolean).join(', '))))),
+  ].filter(Boolean);
 }
 
 /** Why the answer cost nothing, or what it cost, in words; '' where the badge says it all. */
@@ -47,10 +92,11 @@ export function show(place, answer, { onhover } = {}) {
   place.replaceChildren(
     make('div', { class: 'head' }, make('strong', {}, summary(d)), make('span', { class: 'badges' }, cacheBadge(answer.cacheStatus, d.from_cache),
       answer.byDigest && make('span', { class: 'badge good' }, 'nothing uploaded'),
-      make('span', { class: 'badge', title: answer.route || '' }, `version ${d.version}`))),
+      who(answer))),
+    answered(answer.route).route ? make('p', { class: 'hint chosen' }, `The route chose ${answered(answer.route).model}, version ${answered(answer.route).version}, ${chosen(answered(answer.route).reason)}.`) : '',
     said ? make('p', { class: 'hint cost' }, said) : '',
-    ...Object.values(d.errors || {}).map((e) => make('p', { class: 'hint' }, `A part of the answer is missing: ${e.detail}`)),
-    ...details(d, rows));
+    ...details(d, rows),
+    ...nodes(d));
   rows.forEach((row, i) => {
     if (!onhover) return;
     row.tabIndex = 0;
@@ -68,7 +114,7 @@ function details(d, rows) {
   };
   const hint = (text) => [make('p', { class: 'hint' }, text)];
   // A graph's detection may have been named by a classifier that saw its part of the picture alone.
-  const seen = (p) => ({ ...scored(p), name: p.predictions?.length ? `${p.label} · named ${p.predictions[0].label} ${percent(p.predictions[0].score)}` : p.label });
+  const seen = (p) => ({ ...scored(p), more: p.predictions?.length && `named ${p.predictions[0].label} · ${percent(p.predictions[0].score)}` });
   const scored = (p) => ({ name: p.label, share: p.score, value: percent(p.score), color: colorOf(p.index) });
   if (d.predictions) return list('Labels', d.predictions.map((p) => ({ ...scored(p), color: undefined })));
   if (d.detections) return d.detections.length ? list('Objects', d.detections.map(seen), true) : hint('No box reaches the confidence. A lower one shows more.');

@@ -77,7 +77,7 @@ async function thumbnail(blob) {
 }
 
 /**
- * Keeps one answer: {model, version, options, fileName, blob, document, when}; blob is the picture or null, other members (row, body) are kept
+ * Keeps one answer: {model, version, options, fileName, blob, document, route, when}; blob is the picture or null, route what X-Route said, other members (row, body) are kept
  * as they are. The same input of the same model with the same options replaces its entry. Gives the id; null where the browser keeps nothing.
  */
 export async function remember(entry) {

@@ -3,10 +3,11 @@
 import { stream } from './api.js';
 import { make, button, ms, unique } from './dom.js';
 
+// What stands in a field is sent; one that is emptied is left to the model.
 const fields = [
-  ['max_tokens', 'Tokens, at most', { type: 'number', min: 1, max: 100000, step: 1 }, (v) => Math.trunc(v)],
-  ['temperature', 'Temperature', { type: 'number', min: 0, max: 10, step: 0.1 }, Number],
-  ['seed', 'Seed', { type: 'number', step: 1 }, (v) => Math.trunc(v)],
+  ['max_tokens', 'Tokens, at most', { type: 'number', min: 1, max: 100000, step: 1, value: '64' }, (v) => Math.trunc(v)],
+  ['temperature', 'Temperature', { type: 'number', min: 0, max: 10, step: 0.1, value: '0' }, Number],
+  ['seed', 'Seed', { type: 'number', step: 1, value: '0' }, (v) => Math.trunc(v)],
 ];
 
 /** The form for a model that streams text_output for a text_input. */
@@ -24,7 +25,7 @@ export class Writer {
     this.halt = button('Stop', () => this.stop(), { disabled: true });
     const extra = fields.filter(([name]) => model.inputs.some((t) => t.name === name)).map(([name, label, settings]) => {
       const field = unique(name);
-      this.#inputs[name] = make('input', { id: field, placeholder: 'usual', ...settings });
+      this.#inputs[name] = make('input', { id: field, placeholder: 'left to the model', ...settings });
       return make('div', { class: 'field' }, make('label', { for: field }, label), this.#inputs[name]);
     });
     this.prompt.addEventListener('keydown', (e) => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) this.go(); });

@@ -13,8 +13,8 @@ import { Viewer } from '../viewer.js';
 export const title = 'Compare';
 
 const takesPictures = (m) => /^image-|^object-detection$/.test(m.task || '');
-/** The versions that can be asked, the oldest first. */
-const ready = (m) => (m?.versions || []).filter((v) => v.state === 'READY').map((v) => v.version).sort((a, b) => a - b);
+/** The versions that can be asked, the oldest first. A route chooses its own, and a graph has but one. */
+const ready = (m) => (m?.kind === 'model' ? m.versions : []).filter((v) => v.state === 'READY').map((v) => v.version).sort((a, b) => a - b);
 const sides = ['left', 'right'];
 
 /** Opens the view; rest is left/right, each a model or model@version. */
@@ -204,7 +204,7 @@ class Side {
     this.root = make('section', { class: `card side ${key}`, 'aria-label': label },
       make('div', { class: 'fields' },
         make('div', { class: 'field' }, make('label', { for: model }, `${label} model`), this.select),
-        make('div', { class: 'field' }, make('label', { for: version }, 'Version'), this.version)),
+        this.versionField = make('div', { class: 'field' }, make('label', { for: version }, 'Version'), this.version)),
       this.stage, this.result, this.options);
   }
 
@@ -233,6 +233,7 @@ class Side {
       const versions = ready(m);
       this.version.replaceChildren(make('option', { value: '' }, 'newest'), ...versions.map((v) => make('option', { value: v }, v)));
       this.version.value = versions.includes(version) ? version : '';
+      this.versionField.hidden = m.kind !== 'model';
       options.build(this.options, m, this.soon);
     } catch (e) {
       this.app.fail(e);

@@ -1,7 +1,7 @@
 // The history: the last answers of this browser, opened again, deleted.
 
 import { make, button, sheet } from '../dom.js';
-import { summary } from '../results.js';
+import { answered, summary } from '../results.js';
 import * as store from '../store.js';
 
 export const title = 'History';
@@ -11,6 +11,13 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', year: 'numeric
 
 /** The options of an answer in words; '' where all are the model's own. */
 const wishes = (options = {}) => Object.entries(options).map(([name, value]) => `${name.replaceAll('_', ' ')} ${value}`).join(', ');
+
+/** Who was asked: of a route also who has answered, and of a graph no version, as it has but one. */
+function asked({ model, version, document: d, route }) {
+  const by = answered(route);
+  if (by.route) return `${model} → ${by.model} ${by.version}`;
+  return d?.nodes ? model : `${model} ${d?.version ?? version ?? ''}`;
+}
 
 class History {
   #urls = [];
@@ -53,7 +60,7 @@ class History {
     const said = summary(entry.document || {}) || 'an answer';
     const picture = entry.thumb ? make('img', { src: this.#url(entry.thumb), alt: '', loading: 'lazy' }) : make('span', { class: 'no-picture', 'aria-hidden': 'true' }, entry.row ? '▤' : '…');
     const open = make('a', { href: `#${store.link(entry)}`, class: 'history-open' }, picture,
-      make('span', { class: 'text' }, make('strong', {}, said), make('span', { class: 'what' }, `${entry.model} ${entry.document?.version ?? entry.version ?? ''} · ${name}`),
+      make('span', { class: 'text' }, make('strong', {}, said), make('span', { class: 'what' }, `${asked(entry)} · ${name}`),
         make('span', { class: 'hint' }, [time.format(entry.when), wishes(entry.options), entry.whole ? '' : 'only the thumbnail was kept'].filter(Boolean).join(' · '))));
     const row = make('li', { 'data-id': entry.id }, open, button('×', () => this.#remove(entry, row), { class: 'close', 'aria-label': `Delete ${said}, ${name}`, title: 'Delete' }));
     return row;

@@ -1,10 +1,12 @@
 // One model in full.
 
-import { make, button, copy } from '../dom.js';
+import { make, button, copy, kindBadge } from '../dom.js';
 import { fraction, postprocessing, preprocessing, yaml } from '../model-words.js';
 import { panel } from '../snippets.js';
-import { readiness, reason } from './models.js';
+import { readiness, reason, warnings } from './models.js';
+import { nodes } from './models-graph.js';
 import { Preview } from './models-preview.js';
+import { Route } from './models-route.js';
 
 const many = 500; // labels that are shown at once
 
@@ -12,26 +14,29 @@ const many = 500; // labels that are shown at once
 export function build(place, app, m) {
   const link = (view, words) => make('a', { class: 'button', href: `#${view}/${encodeURIComponent(m.name)}` }, words);
   const picture = Boolean(m.preprocess) && m.ready;
-  const preview = picture ? new Preview(app, m) : null;
+  const preview = picture && m.kind !== 'graph' ? new Preview(app, m) : null;
+  const leads = m.kind === 'route' ? new Route(m) : null;
+  const own = m.kind === 'model'; // what a route or a graph says of tensors and settings is that of one of its models
   const why = reason(m);
+  const more = warnings(m);
   place.replaceChildren(
     make('nav', { class: 'back', 'aria-label': 'Back' }, make('a', { href: '#models' }, '← All models')),
     make('section', { class: 'card title', 'aria-label': 'Model' },
-      make('div', { class: 'head' }, make('strong', {}, m.name), make('span', { class: 'badges' }, m.task && make('span', { class: 'badge info' }, m.task), readiness(m))),
+      make('div', { class: 'head' }, make('strong', {}, m.name), make('span', { class: 'badges' }, kindBadge(m), m.task && make('span', { class: 'badge info' }, m.task), readiness(m))),
       make('p', { class: 'hint' }, m.description || ''),
       why && make('p', { class: 'wrong' }, why),
-      m.warnings.length > 0 && make('div', { class: 'warnings' }, make('h2', {}, 'Guessed, or to be looked at'), make('ul', {}, ...m.warnings.map((w) => make('li', {}, w)))),
+      more.length > 0 && make('div', { class: 'warnings' }, make('h2', {}, 'Guessed, or to be looked at'), make('ul', {}, ...more.map((w) => make('li', {}, w)))),
       make('div', { class: 'buttons' }, m.ready && link('try', 'Try it'), picture && link('compare', 'Compare'),
         make('a', { class: 'button', href: `/v1/models/${encodeURIComponent(m.name)}` }, 'All as JSON'))),
     make('div', { class: 'columns' },
-      make('div', { class: 'stack' }, preview?.root, m.task && settings(m), example(m)),
-      make('div', { class: 'stack' }, versions(m), tensors(m), m.columns?.length > 0 && columns(m), m.labels?.length > 0 && labels(m))));
-  return { leave: () => preview?.leave() };
+      make('div', { class: 'stack' }, leads?.root, m.kind === 'graph' && nodes(m), own && preview?.root, own && m.task && settings(m), example(m)),
+      make('div', { class: 'stack' }, own && versions(m), own && tensors(m), !own && preview?.root, m.columns?.length > 0 && columns(m), m.labels?.length > 0 && labels(m))));
+  return { leave: () => { preview?.leave(); leads?.leave(); } };
 }
 
-const card = (title, ...content) => make('section', { class: 'card', 'aria-label': title }, make('h2', {}, title), ...content);
-const table = (heads, rows) => make('table', {}, make('thead', {}, make('tr', {}, ...heads.map((h) => make('th', { scope: 'col' }, h)))), make('tbody', {}, ...rows));
-const row = (head, ...cells) => make('tr', {}, make('th', { scope: 'row' }, head), ...cells.map((c) => make('td', {}, c)));
+export const card = (title, ...content) => make('section', { class: 'card', 'aria-label': title }, make('h2', {}, title), ...content);
+export const table = (heads, rows) => make('table', {}, make('thead', {}, make('tr', {}, ...heads.map((h) => make('th', { scope: 'col' }, h)))), make('tbody', {}, ...rows));
+export const row = (head, ...cells) => make('tr', {}, make('th', { scope: 'row' }, head), ...cells.map((c) => make('td', {}, c)));
 const steps = (list) => make('ol', { class: 'steps' }, ...list.map((s) => make('li', {}, s)));
 
 /** What happens to the input and the output, in words and as settings. */

@@ -27,9 +27,9 @@ export class Preview {
       make('figure', {}, this.before, make('figcaption', {}, 'The picture')),
       make('figure', {}, this.after, make('figcaption', {}, 'What the model sees')));
     this.root = make('section', { class: 'card', 'aria-label': 'What the model sees' }, make('h2', {}, 'What the model sees'),
-      make('p', { class: 'hint' }, 'Its input tensor as a picture: resized, cut and padded as below, with the normalisation undone. No model runs for it.'),
+      make('p', { class: 'hint' }, `Its input tensor as a picture: resized, cut and padded${model.kind === 'route' ? '' : ' as below'}, with the normalisation undone. No model runs for it.`),
       this.both, this.note, this.source,
-      make('div', { class: 'field narrow', hidden: ready.length < 2 }, make('label', { for: id }, 'Version'), this.version));
+      make('div', { class: 'field narrow', hidden: ready.length < 2 || model.kind !== 'model' }, make('label', { for: id }, 'Version'), this.version));
     this.picker.offer(model);
     const [first] = model.samples;
     if (first) this.#start(first);

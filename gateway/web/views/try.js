@@ -1,7 +1,7 @@
 // Try a model: give it something, see what it says.
 
 import * as api from '../api.js';
-import { make, button, debounce } from '../dom.js';
+import { make, button, debounce, kindBadge } from '../dom.js';
 import { Answer } from '../answer.js';
 import { Grid } from '../grid.js';
 import { Picker } from '../picker.js';
@@ -94,9 +94,11 @@ class Try {
     const shown = models.filter((m) => m.ready && m.samples.length);
     const first = models.find((m) => m.name === wanted) || shown.find((m) => m.task === 'object-detection') || shown[0] || models.find((m) => m.ready) || models[0];
     this.select.replaceChildren(...models.map((m) => make('option', { value: m.name }, m.ready ? m.name : `${m.name} (not ready)`)));
+    if (wanted && first && wanted !== first.name) return this.#missing(wanted);
     if (!first) return this.app.models.length === 0 && this.answer.empty('There are no models yet. Put one into the model repository: it appears here.');
     this.select.value = first.name;
-    if (wanted && wanted !== first.name) this.app.fail({ title: `There is no model ${wanted}`, detail: `${first.name} is shown instead; the list has all models.` });
+    if (this.missing) this.app.fail(null);
+    this.missing = false;
     let m;
     try {
       m = await this.app.model(first.name);
@@ -107,8 +109,23 @@ class Try {
     return this.#show(m, entry);
   }
 
+  /** There is no model of this name: none is shown in its place. */
+  #missing(name) {
+    this.missing = true;
+    this.#running?.abort();
+    this.#writer?.stop();
+    this.#model = null;
+    this.select.prepend(make('option', { value: '', disabled: true }, 'Choose a model'));
+    this.select.value = '';
+    this.about.replaceChildren();
+    this.versionField.hidden = this.kinds.hidden = this.options.hidden = true;
+    this.#choose('none');
+    this.answer.empty(`There is no model “${name}” here. Choose one from the list.`);
+    this.app.fail({ title: `There is no model ${name}`, detail: 'It may have another name, or has been taken away. The list has all that there are.' });
+  }
+
   /** All is well again: asks what was asked last. */
-  recovered() { return this.update(this.select.value || this.wanted); }
+  recovered() { return this.update(this.missing ? this.wanted : this.select.value || this.wanted); }
 
   /** Stops everything that runs. */
   leave() {
@@ -125,10 +142,11 @@ class Try {
     this.#model = m.error ? null : m;
     if (m.error) this.app.fail({ title: `${m.name} cannot be served`, detail: m.error });
     const labels = m.labels || [];
-    this.about.textContent = [m.description || (m.task || '').replaceAll('-', ' '), labels.slice(0, 8).join(', ') + (labels.length > 8 ? ', …' : '')].filter(Boolean).join(': ');
+    this.about.replaceChildren(...[kindBadge(m), m.kind !== 'model' && make('a', { href: `#models/${encodeURIComponent(m.name)}` }, m.kind === 'graph' ? 'its nodes' : 'where it leads'),
+      [m.description || (m.task || '').replaceAll('-', ' '), labels.slice(0, 8).join(', ') + (labels.length > 8 ? ', …' : '')].filter(Boolean).join(': ')].filter(Boolean).flatMap((part, i) => (i ? [' · ', part] : [part])));
     const ready = (m.versions || []).filter((v) => v.state === 'READY');
     this.version.replaceChildren(make('option', { value: '' }, 'newest'), ...ready.map((v) => make('option', { value: v.version }, v.version)));
-    this.versionField.hidden = ready.length < 2;
+    this.versionField.hidden = ready.length < 2 || m.kind !== 'model'; // a route chooses the version itself, and a graph has but one
     const [takesImage, takesRow] = [Boolean(m.preprocess), Boolean(m.columns?.length)];
     this.kinds.hidden = !(takesImage && takesRow);
     const takesText = m.streams && m.inputs.some((t) => t.name === 'text_input' && t.datatype === 'BYTES') && m.outputs.some((t) => t.name === 'text_output');
@@ -235,6 +253,7 @@ class Try {
 
   /** Takes pictures from wherever they came. */
   async take(all) {
+    if (this.missing) return undefined;
     if (this.#model && !this.#model.preprocess) {
       return this.app.fail({ title: `${this.#model.name} takes no pictures`, detail: 'Choose a model that does.' });
     }
