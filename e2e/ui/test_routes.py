@@ -92,6 +92,19 @@ def call(gateway, path, body=None, key=ADMIN, method=None):
         return json.loads(answer.read() or "null")
 
 
+def compare(gateway):
+    """Has the shadow of shapes-ab compared once; one that is dropped because the machine has too much to do is asked again."""
+    file = picture("shapes", "star-2.png").read_bytes()
+    for _ in range(20):
+        call(gateway, "/v1/models/shapes-ab/infer?cache=no-cache", file)
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            if any(p["outcomes"].get("compared") for p in call(gateway, "/v1/routes/shapes-ab/shadow")["pairs"]):
+                return
+            time.sleep(0.1)
+    pytest.fail("the shadow was never compared")
+
+
 @pytest.fixture
 def routed(open_page, traffic, troubles):
     """routed(key, **options) is a page on that gateway, whose visitor has given the key."""
@@ -170,10 +183,7 @@ def test_where_a_route_leads(routed, traffic):
 
 
 def test_a_canary_and_a_shadow(routed, traffic, axe):
-    file, until = picture("shapes", "star-1.jpg").read_bytes(), time.monotonic() + 120
-    while not any(p["outcomes"].get("compared") for p in call(traffic, "/v1/routes/shapes-ab/shadow")["pairs"]):
-        assert time.monotonic() < until, "the shadow was not compared"
-        call(traffic, "/v1/models/shapes-ab/infer?cache=no-cache", file)
+    compare(traffic)
     page = routed()
     page.route("**/v1/routes/shapes-ab/disagreements", lambda route: route.fulfill(json={"route": "shapes-ab", "disagreements": [disagreement()]}))
     page.goto("/#models/shapes-ab")
