@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,15 @@ func ofRoute(name string) func(*Offer) { return func(o *Offer) { o.Pair.Route = 
 func TestWhatARouteHasForSure(t *testing.T) {
 	bubble(t, Options{Parallel: 1, Waiting: -1, HeldBytes: 10, Timeout: time.Hour, Idle: func() bool { return false }}, func(r *rig) {
 		r.running = 1 // the only place
+		var mu sync.Mutex
 		insisted, at, most := 0, 0, 0
+		count := func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			at += n
+			insisted += max(n, 0)
+			most = max(most, at)
+		}
 		ask := func(o *Offer) {
 			o.Bytes = 1 << 40
 			o.Ask = func(context.Context) (postprocess.Result, error) {
@@ -29,11 +38,9 @@ func TestWhatARouteHasForSure(t *testing.T) {
 				return hangs(t.Context())
 			}
 			o.Insist = func(context.Context) (postprocess.Result, error) {
-				insisted++
-				at++
-				most = max(most, at)
+				count(1)
 				time.Sleep(100 * time.Millisecond)
-				at--
+				count(-1)
 				return *regressed(100), nil
 			}
 		}
@@ -45,6 +52,8 @@ func TestWhatARouteHasForSure(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
 		if insisted < 2*40 || insisted > 2*43 || most != 2 {
 			t.Errorf("%d were asked in 20 s of two routes, %d at a time", insisted, most)
 		}
