@@ -65,6 +65,9 @@ func (c *Config) decode(data []byte) error {
 		return err
 	}
 	if err := yaml.UnmarshalWithOptions(data, c, yaml.Strict()); err != nil {
+		if plain := misread(data); plain != nil {
+			return plain
+		}
 		return errors.New(yaml.FormatError(err, false, true))
 	}
 	return nil

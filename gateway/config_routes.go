@@ -30,6 +30,7 @@ func (r Routes) check() (faults []error) {
 	if len(r) > book.MostRoutes {
 		faults = append(faults, bad("routes: %d routes; at most %d", len(r), book.MostRoutes))
 	}
+	led := map[string][]string{} // routes that others lead to, or themselves, and from where
 	for _, name := range slices.Sorted(maps.Keys(r)) {
 		if err := routeName(name); err != nil {
 			faults = append(faults, bad("routes: %s, unlike %q", faultOf(err).Detail, clip(name)))
@@ -41,12 +42,28 @@ func (r Routes) check() (faults []error) {
 			continue
 		}
 		for _, t := range leadsTo(plan) {
-			if _, found := r[t.Model]; found {
-				faults = append(faults, bad("routes.%s: %s is a route itself; a route leads to models alone", name, t.Model))
+			if _, found := r[t.Model]; found && !slices.Contains(led[t.Model], name) {
+				led[t.Model] = append(led[t.Model], name)
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(led)) {
+		faults = append(faults, bad("routes.%s: a route leads to models alone, and %s to this route; where a model is called %s, give the route another name", name, ledBy(led[name]), name))
+	}
 	return faults
+}
+
+// ledBy names the routes that lead to another one, the first few of them.
+func ledBy(names []string) string {
+	const show = 3
+	if len(names) == 1 {
+		return "route " + names[0] + " leads"
+	}
+	text := "routes " + strings.Join(names[:min(show, len(names))], ", ")
+	if len(names) > show {
+		text += ", ..."
+	}
+	return text + " lead"
 }
 
 // each turns the errors that one joins into others.

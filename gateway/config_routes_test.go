@@ -58,7 +58,7 @@ routes:
 		t.Fatal("taken")
 	}
 	for _, want := range []string{"routes.zero.candidates: all weights are 0", "routes.nan.candidates[0].weight: NaN", "routes.nan.candidates[1].version", `unlike "a b"`, `unlike "x.image"`,
-		"routes.round: zero2 is a route itself", "routes.round: round is a route itself", "routes.zero2.sticky:", "routes.zero2.rules[0].when: says nothing", "routes.zero2.rules[1].when.time.from:", "routes.zero2.rules[1].use.model:"} {
+		"routes.zero2: a route leads to models alone, and route round leads to this route", "routes.round: a route leads to models alone, and route round leads to this route", "routes.zero2.sticky:", "routes.zero2.rules[0].when: says nothing", "routes.zero2.rules[1].when.time.from:", "routes.zero2.rules[1].use.model:"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("lacks %q:\n%v", want, err)
 		}

@@ -24,6 +24,7 @@ func examineNames(ctx context.Context, c Config, models *catalog.Catalog, quiet 
 			}
 		}
 	}
+	g.routed = func(name string) bool { _, found := c.Routes[name]; return found }
 	for _, name := range g.names {
 		if !examineGraph(g, name, yield) {
 			return false

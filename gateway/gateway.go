@@ -111,6 +111,7 @@ func New(ctx context.Context, c Config, build Build, log *slog.Logger) (_ *Gatew
 	routes.canaries = openCanaries(routes.book, noted, log)
 	g.onClose(routes.canaries.close)
 	counts.registry.MustRegister(readings(routes.canaries.readings))
+	g.graphs.routed = func(name string) bool { _, found := routes.book.Entry(name); return found }
 	called, sent := newNames(g.graphs, routes.book), routing{routes.book, counts.routes, routes.canaries}
 	if g.quotas, err = g.openQuotas(counts); err != nil {
 		return nil, err

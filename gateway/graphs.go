@@ -24,7 +24,8 @@ import (
 type graphs struct {
 	*catalog.Catalog
 	byName map[string]*graphEntry
-	names  []string // sorted
+	names  []string               // sorted
+	routed func(name string) bool // whether that is a route; nil: there are none
 
 	mu     sync.Mutex
 	listed []*catalog.Model // the last list,
@@ -46,6 +47,7 @@ type graphEntry struct {
 type graphView struct {
 	model    *catalog.Model
 	of       []*catalog.Model // by the graph's uses; nil for one that is not there
+	why      []string         // that is so, by the graph's uses
 	versions []string         // that answer, by the graph's uses
 	task     task.Name        // of the answer
 }
@@ -89,8 +91,11 @@ func (g *graphs) Has(name string) bool { return g.byName[name] != nil || g.Catal
 // Lookup gives a model, or a graph as one. Errors are those of the catalog.
 func (g *graphs) Lookup(name string) (*catalog.Model, error) {
 	e, ok := g.byName[name]
-	if !ok || g.Catalog.Has(name) || !g.Loaded() {
+	switch {
+	case g.Catalog.Has(name) || !g.Loaded():
 		return g.Catalog.Lookup(name)
+	case !ok:
+		return nil, catalog.NoModel(name, g.Models())
 	}
 	m := e.view(g).model
 	if m.Error != "" {
@@ -124,22 +129,31 @@ func (g *graphs) Models() []*catalog.Model {
 func (e *graphEntry) view(g *graphs) *graphView {
 	uses := e.Uses()
 	of := make([]*catalog.Model, len(uses))
-	faults := make([]error, len(uses))
+	why := make([]string, len(uses))
 	for i := range uses {
-		of[i], faults[i] = g.ask(uses[i].Model)
+		of[i], why[i] = g.ask(uses[i].Model)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.now == nil || !slices.Equal(e.now.of, of) {
-		e.now = e.make(uses, of, faults)
+	if e.now == nil || !slices.Equal(e.now.of, of) || !slices.Equal(e.now.why, why) {
+		e.now = e.make(uses, of, why)
 	}
 	return e.now
 }
 
-// ask looks up a model that a graph asks.
-func (g *graphs) ask(name string) (*catalog.Model, error) {
-	if _, ok := g.byName[name]; ok && !g.Catalog.Has(name) {
-		return nil, fault.New(fault.Invalid, "invalid_request", "%q is a graph, and a graph asks models alone", name)
+// ask looks up a model that a graph asks; nil and the reason where it cannot be asked.
+func (g *graphs) ask(name string) (*catalog.Model, string) {
+	if !g.Catalog.Has(name) {
+		if g.byName[name] != nil {
+			return nil, fmt.Sprintf("%q is a graph, and a graph asks models alone", name)
+		}
+		if g.routed != nil && g.routed(name) {
+			return nil, fmt.Sprintf("%q is a route, and a graph asks models alone; name one of the models that it leads to", name)
+		}
 	}
-	return g.Catalog.Lookup(name)
+	m, err := g.Catalog.Lookup(name)
+	if err != nil {
+		return nil, faultOf(err).Detail
+	}
+	return m, ""
 }

@@ -192,12 +192,17 @@ func TestGraphsThatCannotRun(t *testing.T) {
 		c.Graphs["version"] = graphFile(t, "nodes: [{name: look, model: shapes, version: \"9\", from: input}]")
 		c.Graphs["rows"] = one("iris", "")
 		c.Graphs["crops"] = one("shapes", "  - {name: cut, crop: {}, from: look}\n  - {name: kind, model: shapes, from: cut}\n")
+		c.Graphs["routed"] = one("shapes-ab", "")
+		c.Graphs["label"] = graphFile(t, "nodes:\n  - {name: find, model: shapes-detector, from: input}\n  - {name: only, filter: {where: {label: circel}}, from: find}\n")
+		c.Routes = Routes{"shapes-ab": shapesAB(1, 1)}
 		c.Graphs["shapes"] = one("shapes", "") // a model has that name
 	})
 	for name, want := range map[string]string{
 		"itself":  `\"itself\" is a graph, and a graph asks models alone`,
 		"another": `\"find-and-name\" is a graph, and a graph asks models alone`,
-		"nobody":  `there is no model \"shapez\"`,
+		"nobody":  `there is no model \"shapez\"; did you mean \"shapes\"`,
+		"routed":  `\"shapes-ab\" is a route, and a graph asks models alone; name one of the models that it leads to`,
+		"label":   `nodes[1].filter.where.label: \"circel\" is no label of what \"find\" gives; did you mean \"circle\"?`,
 		"version": `model \"shapes\" has no version 9`,
 		"rows":    `nodes[0].model: model \"iris\" (tabular-classification) takes rows, and reads the picture`,
 		"crops":   `nodes[1].from: \"look\" gives classes, and a crop cannot read that`,

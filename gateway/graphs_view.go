@@ -20,8 +20,8 @@ const graphVersion = "1"
 
 // make gives a graph the form of a model: what its leading model says of itself, with the answer's task and one version, whose epoch names the document and
 // every load of every model that is asked.
-func (e *graphEntry) make(uses []graph.Use, of []*catalog.Model, faults []error) *graphView {
-	v := &graphView{of: of, versions: make([]string, len(uses)), model: &catalog.Model{Name: e.name, Source: catalog.FromGraph}}
+func (e *graphEntry) make(uses []graph.Use, of []*catalog.Model, why []string) *graphView {
+	v := &graphView{of: of, why: why, versions: make([]string, len(uses)), model: &catalog.Model{Name: e.name, Source: catalog.FromGraph}}
 	sum := sha256.New()
 	part := func(b []byte) {
 		sum.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(b))))
@@ -32,8 +32,8 @@ func (e *graphEntry) make(uses []graph.Use, of []*catalog.Model, faults []error)
 	var main *catalog.Model
 	var leading graph.Use
 	for i, u := range uses {
-		if faults[i] != nil {
-			return v.broken("model %q: %s", u.Model, faultOf(faults[i]).Detail)
+		if of[i] == nil {
+			return v.broken("%s", why[i])
 		}
 		version, err := of[i].Resolve(u.Version)
 		if err != nil {
@@ -49,6 +49,9 @@ func (e *graphEntry) make(uses []graph.Use, of []*catalog.Model, faults []error)
 		}
 	}
 	if err := e.Check(v.known(uses)); err != nil {
+		return v.broken("%s", oneLine(err))
+	}
+	if err := e.CheckLabels(v.known(uses), v.labels(uses)); err != nil {
 		return v.broken("%s", oneLine(err))
 	}
 	v.task = e.Task(main.Spec.Task)
@@ -86,6 +89,18 @@ func (v *graphView) known(uses []graph.Use) graph.Known {
 			}
 		}
 		return "", false
+	}
+}
+
+// labels tells what the models of this moment may answer. A model without labels answers numbers, which are not known here.
+func (v *graphView) labels(uses []graph.Use) graph.Labels {
+	return func(model, version string) []string {
+		for i, u := range uses {
+			if u.Model == model && u.Version == version && v.of[i] != nil && len(v.of[i].Labels) > 0 {
+				return v.of[i].Labels
+			}
+		}
+		return nil
 	}
 }
 

@@ -145,7 +145,11 @@ func (o *options) unknown(place, name string, others ...string) error {
 	if near := nearest.Word(name, known); near != "" {
 		hint = "did you mean " + near + "?"
 	}
-	return fault.New(fault.Invalid, "invalid_request", "the %s has no option %q; %s", place, clip(name), hint).At(place+"."+clip(name), "unknown")
+	has := "has"
+	if place == "options" {
+		has = "have"
+	}
+	return fault.New(fault.Invalid, "invalid_request", "the %s %s no option %q; %s", place, has, clip(name), hint).At(place+"."+clip(name), "unknown")
 }
 
 func badOption(location, format string, args ...any) error {

@@ -9,15 +9,18 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"triton-gateway/gateway/rollout"
+	"triton-gateway/gateway/route"
 	"triton-gateway/internal/fault"
 )
 
 type switchInput struct {
 	Model  string `path:"model" maxLength:"256" doc:"Name of the model" example:"shapes"`
 	Prefer string `header:"Prefer" doc:"respond-async: answer at once, with 202; GET says how far it is" example:"respond-async"`
-	Body   struct {
-		To string `json:"to" pattern:"^(0|[1-9][0-9]{0,18})$" doc:"The version that is to serve" example:"2"`
-	}
+	Body   switchInputBody
+}
+
+type switchInputBody struct {
+	To route.Version `json:"to" doc:"The version that is to serve" example:"2"`
 }
 
 type switchPath struct {
@@ -67,10 +70,14 @@ func (s *server) registerSwitches(api huma.API) {
 		Responses: map[string]*huma.Response{"202": {Description: "It has begun (Prefer: respond-async)", Content: map[string]*huma.MediaType{
 			typeJSON: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[switchView](), true, "")}}}},
 	}, s.switchModel)
+	numberToo(api.OpenAPI().Components.Schemas, switchInputBody{}, "to", "^(0|[1-9][0-9]{0,18})$")
 	register(s, api, huma.Operation{
 		OperationID: "get-switch", Method: http.MethodGet, Path: "/v1/models/{model}/switch", Tags: tags,
 		Summary: "How far the switch of a model is", Description: where[1:], Errors: []int{403, 404, 503},
 	}, func(_ context.Context, in *switchPath) (*switchOutput, error) {
+		if err := s.switchable(in.Model); err != nil {
+			return nil, err
+		}
 		v, err := s.switches.view(in.Model)
 		if err != nil {
 			return nil, err
@@ -94,7 +101,7 @@ func (s *server) registerSwitches(api huma.API) {
 		OperationID: "delete-switch", Method: http.MethodDelete, Path: "/v1/models/{model}/switch", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary: "Leave the choice of the version to the model server again", Description: "The highest version that is ready serves then. Only once the switch is settled." + where, Errors: []int{403, 404, 409, 503},
 	}, func(ctx context.Context, in *switchPath) (*struct{}, error) {
-		if err := s.switches.there(); err != nil {
+		if err := s.switchable(in.Model); err != nil {
 			return nil, err
 		}
 		return nil, s.audit.do(ctx, actUnpin, clip(in.Model), func() error { return s.switches.unpin(ctx, in.Model) })
@@ -104,15 +111,15 @@ func (s *server) registerSwitches(api huma.API) {
 func (s *server) switchModel(ctx context.Context, in *switchInput) (*switchOutput, error) {
 	if !readPrefer(http.Header{"Prefer": {in.Prefer}}).async {
 		return s.switched(ctx, in.Model, actSwitch, func(ctx context.Context, model, by string) (*begun, error) {
-			return s.switches.switchTo(ctx, model, in.Body.To, by)
+			return s.switches.switchTo(ctx, model, string(in.Body.To), by)
 		})
 	}
-	if err := s.switches.there(); err != nil {
+	if err := s.switchable(in.Model); err != nil {
 		return nil, err
 	}
 	out := &switchOutput{Status: http.StatusAccepted}
 	err := s.audit.do(ctx, actSwitch, clip(in.Model), func() error {
-		_, err := s.switches.switchTo(ctx, in.Model, in.Body.To, operatorOf(ctx))
+		_, err := s.switches.switchTo(ctx, in.Model, string(in.Body.To), operatorOf(ctx))
 		return err
 	})
 	if err != nil {
@@ -124,7 +131,7 @@ func (s *server) switchModel(ctx context.Context, in *switchInput) (*switchOutpu
 
 // switched does what an operator asks for, and waits for its end.
 func (s *server) switched(ctx context.Context, model, action string, begin func(ctx context.Context, model, by string) (*begun, error)) (*switchOutput, error) {
-	if err := s.switches.there(); err != nil {
+	if err := s.switchable(model); err != nil {
 		return nil, err
 	}
 	err := s.audit.do(ctx, action, clip(model), func() error {

@@ -76,15 +76,20 @@ func (s *server) registerRouteChanges(api huma.API) {
 // versionsAreNumbersToo lets a target's version be written as 2 and as "2".
 func versionsAreNumbersToo(r huma.Registry) {
 	for _, v := range []any{route.Target{}, route.Candidate{}, route.Shadow{}, route.Canary{}} {
-		s := r.SchemaFromRef(r.Schema(reflect.TypeOf(v), true, "").Ref)
-		was := s.Properties["version"]
-		either := &huma.Schema{Description: was.Description, Examples: was.Examples, OneOf: []*huma.Schema{{Type: "string", Pattern: "^[0-9]{0,19}$"}, {Type: "integer", Minimum: ptr(0.0)}}}
-		for _, one := range either.OneOf {
-			one.PrecomputeMessages()
-		}
-		either.PrecomputeMessages()
-		s.Properties["version"] = either
+		numberToo(r, v, "version", "^[0-9]{0,19}$")
 	}
+}
+
+// numberToo lets one member of a body be written as a number too, and not only as a text of this pattern.
+func numberToo(r huma.Registry, of any, member, pattern string) {
+	s := r.SchemaFromRef(r.Schema(reflect.TypeOf(of), true, "").Ref)
+	was := s.Properties[member]
+	either := &huma.Schema{Description: was.Description, Examples: was.Examples, OneOf: []*huma.Schema{{Type: "string", Pattern: pattern}, {Type: "integer", Minimum: ptr(0.0)}}}
+	for _, one := range either.OneOf {
+		one.PrecomputeMessages()
+	}
+	either.PrecomputeMessages()
+	s.Properties[member] = either
 }
 
 func (s *server) putRoute(ctx context.Context, in *routePutInput) (out *routePutOutput, err error) {

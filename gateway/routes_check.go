@@ -54,7 +54,7 @@ func (r *routeSide) check(name string, spec *route.Spec) error {
 		case m == nil && r.isRoute(p.Model, name):
 			what = fmt.Sprintf("%s is a route; a route leads to models alone", clip(p.Model))
 		case m == nil:
-			what = fmt.Sprintf("there is no model %q", clip(p.Model))
+			what = catalog.NoModel(p.Model, r.models.Models()).Detail
 		case m.Spec == nil:
 		case first == nil:
 			first = m

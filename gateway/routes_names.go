@@ -50,7 +50,11 @@ func newNames(models kserve.Models, b *book.Book) *names {
 func (n *names) Lookup(name string) (*catalog.Model, error) {
 	plan, ok := n.book.Plan(name)
 	if !ok {
-		return n.catalog.Lookup(name)
+		m, err := n.catalog.Lookup(name)
+		if err != nil && faultOf(err).Code == "model_not_found" {
+			return nil, catalog.NoModel(name, n.Models())
+		}
+		return m, err
 	}
 	m := n.view(plan)
 	if m.Error != "" {
@@ -172,7 +176,18 @@ func unlike(a, b *catalog.Model) string {
 		return fmt.Sprintf("%s (%s) and %s (%s) have different tasks", a.Name, a.Spec.Task, b.Name, b.Spec.Task)
 	}
 	if (a.Spec.Preprocess == nil) != (b.Spec.Preprocess == nil) || (len(a.Spec.Input.Columns) == 0) != (len(b.Spec.Input.Columns) == 0) {
-		return fmt.Sprintf("%s and %s take different kinds of input", a.Name, b.Name)
+		return fmt.Sprintf("%s and %s take different kinds of input: %s and %s", a.Name, b.Name, takes(a), takes(b))
 	}
 	return ""
+}
+
+// takes says what a model is asked with.
+func takes(m *catalog.Model) string {
+	switch {
+	case m.Spec.Preprocess != nil:
+		return "pictures"
+	case len(m.Spec.Input.Columns) > 0:
+		return "rows"
+	}
+	return "tensors"
 }

@@ -52,6 +52,11 @@ func TestBadStreamRequests(t *testing.T) {
 			t.Errorf("%s %.80q: %d %s, want %s", c.path, c.body, res.StatusCode, body, c.want)
 		}
 	}
+	for _, kind := range []string{"", "image/png", "application/x-www-form-urlencoded"} {
+		if _, body := s.do(t, "POST", streamPath, kind, good); !strings.Contains(string(body), "send application/json with inputs") || strings.Contains(string(body), "image/") {
+			t.Errorf("%q: %s", kind, body)
+		}
+	}
 	for header, value := range map[string]string{"Content-Encoding": "gzip", "X-Request-Timeout": "soon"} {
 		if res, body := s.do(t, "POST", streamPath, "application/json", good, header, value); res.StatusCode/100 != 4 {
 			t.Errorf("%s: %d %s", header, res.StatusCode, body)

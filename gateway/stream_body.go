@@ -42,7 +42,7 @@ func aggregateOf(r *http.Request) (bool, error) {
 // receiveTensors asks for a place, reads a body with tensors and checks it against the model's config. On success the caller calls release at the end of the work.
 func (s *server) receiveTensors(c *gin.Context, model, version string) (_ *backend.Request, release func(), err error) {
 	kind, _, err := mediaType(c.Request.Header.Get("Content-Type"))
-	if err == nil && kind != jsonBody {
+	if err == nil && kind != jsonBody || err != nil && faultOf(err).Kind == fault.Unsupported {
 		err = fault.New(fault.Unsupported, "unsupported_media_type", "a stream is asked for with tensors; send application/json with inputs, as KServe v2 has them").At("header.Content-Type", "not taken")
 	}
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/gin-gonic/gin"
 
 	"triton-gateway/gateway/canary"
@@ -76,7 +77,7 @@ func (s *server) transform(hc huma.Context, _ string, v any) (any, error) {
 	c := humagin.Unwrap(hc)
 	f := fault.New(fault.Invalid, "invalid_request", "%s", model.Detail)
 	for _, detail := range model.Errors {
-		f.At(detail.Location, detail.Message)
+		f.At(plainly(model.Status, detail.Location, detail.Message))
 	}
 	if len(f.Fields) > 0 {
 		f.Detail += ": " + f.Fields[0].Location + ": " + f.Fields[0].Message
@@ -119,4 +120,15 @@ func pathOf(template string) string {
 		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// plainly says what huma says of a place in words that help: which media type is taken, and that a version is a number.
+func plainly(status int, location, message string) (string, string) {
+	switch unknown := huma.ErrUnknownContentType.Error() + ": "; {
+	case status == http.StatusUnsupportedMediaType && strings.HasPrefix(message, unknown):
+		return "header.Content-Type", fmt.Sprintf("%q is not taken; send %s", clip(message[len(unknown):]), typeJSON)
+	case message == validation.MsgExpectedMatchExactlyOneSchema && (strings.HasSuffix(location, ".version") || strings.HasSuffix(location, ".to")):
+		return location, "expected the number of a version, such as 2"
+	}
+	return location, message
 }

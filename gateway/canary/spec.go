@@ -9,7 +9,7 @@ import (
 // Spec is a canary as people write it.
 type Spec struct {
 	Steps   []float64 `yaml:"steps" json:"steps,omitempty" maxItems:"32" doc:"Percent of the requests, one step after the other. Default 1, 5, 25, 50, 100"`
-	Every   Duration  `yaml:"every" json:"every,omitempty" example:"5m" doc:"Shortest time of a step. Default 5m"`
+	Every   Duration  `yaml:"every" json:"every,omitempty" example:"5m" pattern:"^(0|([0-9]{1,9}([.][0-9]{1,9})?(ns|us|ms|s|m|h)){1,6})$" patternDescription:"a time such as 5m" doc:"Shortest time of a step. Default 5m"`
 	Samples int       `yaml:"samples" json:"samples,omitempty" minimum:"0" maximum:"1000000" doc:"Fewest answers of the new version at each step. Default 50"`
 	Guard   Guard     `yaml:"guard" json:"guard,omitzero" doc:"What ends it"`
 }

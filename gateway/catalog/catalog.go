@@ -114,7 +114,7 @@ func (c *Catalog) Lookup(name string) (*Model, error) {
 	}
 	m, ok := s.models[name]
 	if !ok {
-		return nil, fault.New(fault.NotFound, "model_not_found", "there is no model %s%s", quote(name), similar(name, s.list))
+		return nil, NoModel(name, s.list)
 	}
 	if m.Error != "" {
 		return nil, fault.New(fault.Unavailable, "backend_unavailable", "model %q cannot be served: %s", name, m.Error).After(time.Second)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"triton-gateway/internal/fault"
 	"triton-gateway/internal/nearest"
 )
 
@@ -33,6 +34,11 @@ func quote(s string) string {
 		s = s[:most] + "..."
 	}
 	return strconv.QuoteToASCII(s)
+}
+
+// NoModel is the fault of a name that nobody has, NotFound model_not_found; it names those of list that may be meant.
+func NoModel(name string, list []*Model) *fault.Error {
+	return fault.New(fault.NotFound, "model_not_found", "there is no model %s%s", quote(name), similar(name, list))
 }
 
 // similar is the end of a sentence about an unknown name: the models that may be meant, or those that there are.

@@ -69,13 +69,14 @@ func (s *Spec) faults() (faults []error) {
 	if len(s.Fallback) > mostFallbacks {
 		add("fallback: %d are more than %d", len(s.Fallback), mostFallbacks)
 	}
-	total, seen := 0.0, map[Target]int{}
+	total, sound, seen := 0.0, true, map[Target]int{}
 	for i, c := range s.Candidates {
 		if err := c.Target.fault(); err != nil {
 			add("candidates[%d].%w", i, err)
 		}
 		if !(c.Weight >= 0 && c.Weight <= 1e6) {
 			add("candidates[%d].weight: %v is not a number from 0 to 1000000", i, c.Weight)
+			sound = false
 		}
 		if other, twice := seen[c.Target]; twice {
 			add("candidates[%d]: %s is candidates[%d] already", i, c.Target, other)
@@ -83,7 +84,7 @@ func (s *Spec) faults() (faults []error) {
 		seen[c.Target] = i
 		total += c.Weight
 	}
-	if len(s.Candidates) > 0 && !(total > 0) {
+	if len(s.Candidates) > 0 && sound && total == 0 {
 		add("candidates: all weights are 0, so nobody would answer")
 	}
 	for i := range s.Rules {

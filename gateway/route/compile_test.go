@@ -44,6 +44,13 @@ func TestFaultsAreAllNamed(t *testing.T) {
 	}
 }
 
+func TestAWrongWeightIsOneFault(t *testing.T) {
+	_, err := Compile("r", Spec{Candidates: weights(-1)}, nil)
+	if err == nil || !strings.Contains(err.Error(), "candidates[0].weight: -1 is not a number from 0 to 1000000") || strings.Contains(err.Error(), "all weights are 0") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestVersionsAreNumbersOrTexts(t *testing.T) {
 	var s Spec
 	if err := json.Unmarshal([]byte(`{"candidates":[{"model":"m","version":2,"weight":1},{"model":"m","version":"3","weight":1},{"model":"m","weight":1}]}`), &s); err != nil {

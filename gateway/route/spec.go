@@ -3,6 +3,7 @@ package route
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 )
 
@@ -38,7 +39,7 @@ func (v *Version) UnmarshalJSON(data []byte) error {
 	if data = bytes.TrimSpace(data); len(data) > 0 && data[0] != '"' {
 		n, err := strconv.ParseUint(string(data), 10, 63)
 		if err != nil {
-			return &json.UnmarshalTypeError{Value: string(data), Type: nil, Field: "version"}
+			return fmt.Errorf("%.24q is not the number of a version, such as 2", data)
 		}
 		*v = Version(strconv.FormatUint(n, 10))
 		return nil

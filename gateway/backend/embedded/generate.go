@@ -172,5 +172,5 @@ func (g *generation) step(ctx context.Context, token int) error {
 
 // noUnary refuses a unary call of a model that answers on streams, as Triton does.
 func noUnary(model string) error {
-	return fault.New(fault.Unsupported, "unsupported_model", "model '%s' is decoupled: it answers on a stream, which this call does not offer", model)
+	return fault.New(fault.Unsupported, "unsupported_model", "model '%s' is decoupled: it answers on a stream, which this call does not offer; ask /v1/models/%s/stream or /v2/models/%s/generate_stream", model, model, model)
 }

@@ -59,7 +59,7 @@ var rules = [...]rule{
 	{code: codes.NotFound, kind: fault.NotFound, name: "model_not_found", detail: "the model server does not have this model ready"},
 	{code: codes.AlreadyExists, kind: fault.Conflict, name: "conflict", detail: "the model server says that this exists already"},
 	{code: codes.Unimplemented, text: "decoupled", kind: fault.Unsupported, name: "unsupported_model",
-		detail: "the model is decoupled: it answers on a stream, which this call does not offer"},
+		detail: "the model is decoupled: it answers on a stream, which this call does not offer; ask /stream of the model under /v1, or generate_stream under /v2"},
 	{code: codes.Unimplemented, kind: fault.Upstream, name: "upstream_error",
 		detail: "the model server does not offer this call; is the address Triton's gRPC port (8001 by default)?"},
 	{code: codes.InvalidArgument, text: "requested model version is not available", kind: fault.NotFound, name: "version_not_found",

@@ -66,6 +66,9 @@ func TestTranslate(t *testing.T) {
 		if !errors.As(err, &upstream) || upstream.GRPCStatus().Code() != c.code || upstream.GRPCStatus().Message() != c.text {
 			t.Errorf("%s %q: the status is out of reach", c.code, c.text)
 		}
+		if strings.Contains(c.text, "decoupled") && !strings.Contains(err.Detail, "ask /stream of the model under /v1, or generate_stream under /v2") {
+			t.Errorf("%q does not say what to ask", err.Detail)
+		}
 		if c.code != codes.InvalidArgument && strings.Contains(err.Detail, c.text) {
 			t.Errorf("%s: the public text repeats the server's: %q", c.code, err.Detail)
 		}

@@ -250,6 +250,12 @@ func TestExpectations(t *testing.T) {
 
 func TestHistoryIsBounded(t *testing.T) {
 	b := open(t, Options{Records: newMemory()})
+	if _, _, err := b.Put(t.Context(), "one", split(1, 1), "", Any); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Rollback(t.Context(), "one", "", 7, Any); err == nil || !strings.Contains(err.Error(), `of the route "one" version 1 alone is kept`) {
+		t.Errorf("%v", err)
+	}
 	for i := range 30 {
 		if _, _, err := b.Put(t.Context(), "ab", split(float64(i+1), 1), fmt.Sprint("by-", i), Any); err != nil {
 			t.Fatal(err)
@@ -259,7 +265,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	if err != nil || len(list) != MostVersions || list[0].Number != 30 || list[19].Number != 11 || list[0].By != "by-29" {
 		t.Fatalf("%d %v", len(list), err)
 	}
-	if _, err := b.Rollback(t.Context(), "ab", "", 10, Any); !errors.Is(err, &fault.Error{Code: "version_not_found"}) {
+	if _, err := b.Rollback(t.Context(), "ab", "", 10, Any); !errors.Is(err, &fault.Error{Code: "version_not_found"}) || !strings.Contains(err.Error(), `versions 11 to 30 of the route "ab" are kept`) {
 		t.Errorf("%v", err)
 	}
 	if e, err := b.Rollback(t.Context(), "ab", "", 11, 30); err != nil || e.Plan.Spec.Candidates[0].Weight != 11 || e.Number != 31 {

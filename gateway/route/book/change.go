@@ -153,7 +153,11 @@ func (b *Book) Rollback(ctx context.Context, name, by string, number, expect int
 }
 
 func noSuch(name string, rec record) error {
-	return fault.New(fault.NotFound, "version_not_found", "version %d to %d of the route %q are kept", rec.Versions[len(rec.Versions)-1].Number, rec.Versions[0].Number, name)
+	first, last := rec.Versions[len(rec.Versions)-1].Number, rec.Versions[0].Number
+	if first == last {
+		return fault.New(fault.NotFound, "version_not_found", "of the route %q version %d alone is kept", name, last)
+	}
+	return fault.New(fault.NotFound, "version_not_found", "versions %d to %d of the route %q are kept", first, last, name)
 }
 
 // History gives the versions that are kept, the newest first. Errors: NotFound route_not_found, Unavailable.
