@@ -51,10 +51,10 @@ func TestGraphPartialResult(t *testing.T) {
 		}
 		return []tensor.Tensor{floats("y", []int64{1, 2}, 0.25, 0.75)}, nil
 	}, fakeModel("namer", "task: image-classification\noutput: {activation: none}", 2))
-	const text = "nodes:\n  - {name: find, model: finder, from: input}\n  - {name: cut, crop: {}, from: find}\n  - {name: kind, model: namer, from: cut, timeout: 500ms, on_error: skip}\n"
+	const text = "nodes:\n  - {name: find, model: finder, from: input}\n  - {name: cut, crop: {}, from: find}\n  - {name: kind, model: namer, from: cut, timeout: 20s, on_error: skip}\n"
 	r := newRouteRig(t, func(c *Config) {
 		c.ModelRepository, c.Triton.Endpoints = "", []string{fake.Addr()}
-		c.Graphs = Graphs{"partly": graphFile(t, text), "wholly": graphFile(t, strings.Replace(text, ", on_error: skip", "", 1))}
+		c.Graphs = Graphs{"partly": graphFile(t, text), "late": graphFile(t, strings.Replace(text, "20s", "500ms", 1)), "wholly": graphFile(t, strings.Replace(text, ", on_error: skip", "", 1))}
 	})
 	ask := func(status int, graph string) (graphAnswer, http.Header, string) {
 		res, body := r.want(status, "POST", r.public+"/v1/models/"+graph+"/infer", "image/png", string(picture(1)))
@@ -71,9 +71,11 @@ func TestGraphPartialResult(t *testing.T) {
 	if _, _, body := ask(502, "wholly"); !strings.Contains(body, `node \"kind\"`) || !strings.Contains(body, "upstream_error") {
 		t.Errorf("%s", body)
 	}
+	mode.Store(0)
+	r.want(200, "POST", r.public+"/v1/models/namer/infer", "image/png", string(picture(7))) // its breaker counts anew
 	mode.Store(2)
 	start := time.Now()
-	if a, _, body := ask(200, "partly"); a.Errors["kind"].Code != "deadline_exceeded" || len(a.Detections) != 2 || time.Since(start) > 5*time.Second {
+	if a, _, body := ask(200, "late"); a.Errors["kind"].Code != "deadline_exceeded" || len(a.Detections) != 2 || time.Since(start) > 20*time.Second {
 		t.Errorf("after %v: %s", time.Since(start), body)
 	}
 	mode.Store(0)
