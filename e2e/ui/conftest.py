@@ -107,7 +107,8 @@ def troubles() -> Troubles:
 
 
 @pytest.fixture
-def open_page(request, browser: Browser, gateway: Gateway, troubles: Troubles) -> Iterator[Callable[..., Page]]:
+def open_page(request, browser: Browser, gateway: Gateway, serve: Callable[..., Gateway], troubles: Troubles) -> Iterator[Callable[..., Page]]:
+    # It asks for serve so that pages are closed before their gateways are: one that loads something late would find nobody there.
     pages: list[Page] = []
 
     def open_one(at: Gateway | None = None, **options) -> Page:
