@@ -231,6 +231,7 @@ func (s *switches) unpin(ctx context.Context, model string) error {
 		return fault.New(fault.Conflict, "conflict", "model %q is being switched", model)
 	}
 	s.note(model, r)
+	_ = s.catalog.Refresh(ctx) // or what was unloaded a moment ago would serve once more, until the next look
 	s.catalog.Pin(model, "")
 	s.counts.forget(model)
 	return nil

@@ -204,6 +204,10 @@ func TestSwitchIsRefused(t *testing.T) {
 	r.switching("POST", "/rollback", "", 200)
 	r.switching("POST", "/settle", "", 200)
 	r.switching("POST", "/rollback", "", 409) // nothing is kept: refused, and no failure
+	r.switching("DELETE", "", "", 204)
+	if v := r.switching("GET", "", "", 200); v.Serving != "2" { // and not 3, which was unloaded just now
+		t.Errorf("%+v", v)
+	}
 	if _, text := r.want(200, "GET", r.inside+"/metrics", "", ""); strings.Contains(text, `outcome="rollback_failed"`) || !strings.Contains(text, `outcome="rolled_back"} 1`) {
 		t.Errorf("a rollback that was refused counts as one that has failed: %s", regexp.MustCompile(`gateway_model_switches_total.*`).FindAllString(text, -1))
 	}

@@ -17,7 +17,7 @@ type Spec struct {
 // Guard holds how much worse than the control the new version may be. Zero means the default; a negative number turns a rule off.
 type Guard struct {
 	Errors       float64 `yaml:"errors" json:"errors,omitempty" doc:"Share of failures above the control's. Default 0.03"`
-	Slower       float64 `yaml:"slower" json:"slower,omitempty" doc:"How many times the control's time, in the middle and at the slow end. Default 1.5"`
+	Slower       float64 `yaml:"slower" json:"slower,omitempty" doc:"How many times the control's time, in the middle and at both ends. Default 1.5"`
 	Disagreement float64 `yaml:"disagreement" json:"disagreement,omitempty" doc:"Share of inputs that the control answers otherwise. Default 0.1"`
 }
 
