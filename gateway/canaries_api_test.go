@@ -105,7 +105,7 @@ func TestBadCanariesAreRefused(t *testing.T) {
 		{`{"model":"shapes","version":"x"}`, "canary.version"},
 		{`{"model":"shapes","version":2,"steps":[10,5]}`, "body.canary.steps[1]"},
 		{`{"model":"shapes","version":2,"steps":[10,50]}`, "the last one has to be 100"},
-		{`{"model":"shapes","version":2,"every":"soon"}`, "not a time such as 5m"},
+		{`{"model":"shapes","version":2,"every":"soon"}`, "body.canary.every: expected string to be a time such as 5m"},
 		{`{"model":"shapes","version":2,"every":-5}`, "every"},
 		{`{"model":"shapes","version":2,"samples":-1}`, "canary.samples"},
 		{`{"model":"shapes","version":2,"compare":2}`, "canary.compare"},
