@@ -54,7 +54,8 @@ type Gateway struct {
 
 type listener struct {
 	net.Listener
-	server *http.Server
+	server    *http.Server
+	encrypted bool // what the server's own config says changes while it begins to serve
 }
 
 const (

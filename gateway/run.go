@@ -69,7 +69,7 @@ func (g *Gateway) listenHTTP(ctx context.Context, setting, address string, h htt
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 	guard(s, g.doors.of(setting))
-	return listener{l, s}, nil
+	return listener{Listener: l, server: s}, nil
 }
 
 func (g *Gateway) listen(ctx context.Context, setting, address string) (net.Listener, error) {

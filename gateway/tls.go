@@ -20,6 +20,7 @@ func (l *listener) encrypt(c *servercert.Certificates) {
 	if c == nil {
 		return
 	}
+	l.encrypted = true
 	s := l.server
 	s.TLSConfig = c.Config("h2", "http/1.1")
 	s.Protocols = new(http.Protocols)
@@ -29,7 +30,7 @@ func (l *listener) encrypt(c *servercert.Certificates) {
 
 // serve is http.Server's, encrypted or not.
 func (l listener) serve() error {
-	if l.server.TLSConfig == nil {
+	if !l.encrypted {
 		return l.server.Serve(l.Listener)
 	}
 	return l.server.ServeTLS(l.Listener, "", "") // the certificate is in the config
@@ -37,7 +38,7 @@ func (l listener) serve() error {
 
 // scheme is what URLs of this listener begin with.
 func (l listener) scheme() string {
-	if l.server != nil && l.server.TLSConfig != nil {
+	if l.encrypted {
 		return "https://"
 	}
 	return "http://"
