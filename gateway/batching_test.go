@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,22 +29,11 @@ import (
 type press struct {
 	batch.Inner
 	config  *modelconfig.Config
-	arrived atomic.Int64 // rows that have come to the batcher
+	batcher *batch.Backend
 
 	mu    sync.Mutex
 	calls []int64       // rows of each
 	down  chan struct{} // closed: calls are answered
-}
-
-// entrance counts what comes to the batcher.
-type entrance struct {
-	*batch.Backend
-	press *press
-}
-
-func (e entrance) Infer(ctx context.Context, r *backend.Request) (*backend.Response, error) {
-	e.press.arrived.Add(r.Inputs[0].Shape[0])
-	return e.Backend.Infer(ctx, r)
 }
 
 func (p *press) Index(context.Context) ([]backend.ModelStatus, error) {
@@ -73,6 +61,14 @@ func (p *press) lift() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down, p.calls = make(chan struct{}), nil
+}
+
+// under is how many rows the calls have that the press was given.
+func (p *press) under() (n int64) {
+	for _, rows := range p.counted() {
+		n += rows
+	}
+	return n
 }
 
 func (p *press) counted() []int64 {
@@ -106,7 +102,8 @@ func pressed(t *testing.T, taskYAML string) (*rig, *press) {
 	t.Cleanup(func() { _ = store.Close() })
 	r := newRig(t, func(d *serverDeps) {
 		g := &Gateway{config: DefaultConfig(), log: quietLog()}
-		b := entrance{g.batched(p, models, d.Metrics).(*batch.Backend), p}
+		b := g.batched(p, models, d.Metrics)
+		p.batcher = b.(*batch.Backend)
 		cpu := limit.New(2, 64)
 		d.Runner = requests{
 			Pipeline:  pipeline.New(pipeline.Parts{Models: models, Backend: b, Cache: store, Engine: opencv.New(1), CPU: cpu, TTL: time.Minute}),
@@ -119,11 +116,10 @@ func pressed(t *testing.T, taskYAML string) (*rig, *press) {
 	return r, p
 }
 
-// ask sends so many rows at one time, and gives the calls that the press had for them. The press comes down when all have arrived at the batcher.
+// ask sends so many rows at one time, and gives the calls that the press had for them. The press comes down when all are under it, or wait for a batch.
 func (p *press) ask(t *testing.T, r *rig, rows int, from int) []int64 {
 	t.Helper()
 	p.lift()
-	p.arrived.Store(0)
 	var all sync.WaitGroup
 	for i := range rows {
 		all.Go(func() {
@@ -133,7 +129,7 @@ func (p *press) ask(t *testing.T, r *rig, rows int, from int) []int64 {
 			}
 		})
 	}
-	parts.Until(t, "all have arrived", time.Minute, func() bool { return p.arrived.Load() == int64(rows) })
+	parts.Until(t, "all have arrived", time.Minute, func() bool { return p.under()+p.batcher.Waiting() == int64(rows) })
 	close(p.down)
 	all.Wait()
 	return p.counted()

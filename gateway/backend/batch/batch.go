@@ -80,6 +80,16 @@ func (b *Backend) Full(ctx context.Context, model, version string) error {
 	return err
 }
 
+// Waiting is how many calls wait for a batch now. Those of a batch that is under way do not.
+func (b *Backend) Waiting() (n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.loads {
+		n += l.waitingOf(priority.Realtime)
+	}
+	return n
+}
+
 // mostGroups bounds what different shapes and parameters can make of it; calls beyond run alone.
 const mostGroups = 1024
 
