@@ -74,22 +74,7 @@ type canaryShowCmd struct {
 
 // Run shows the canary as lines, and its moves as a table.
 func (c *canaryShowCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach(e)
-	if err != nil {
-		return err
-	}
-	raw, err := gw.ask(ctx, http.MethodGet, routePath(c.Route)+"/canary")
-	if err != nil {
-		return gw.elsewhere(err)
-	}
-	if c.JSON {
-		return printJSON(e.Out, json.RawMessage(raw))
-	}
-	d, err := read[canaryDoc](raw)
-	if err != nil {
-		return err
-	}
-	return d.print(e.Out)
+	return show(ctx, e, &c.operatorFlags, routePath(c.Route)+"/canary", (*canaryDoc).print)
 }
 
 // canaryDoc is what there is to know of a canary.

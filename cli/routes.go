@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -105,24 +106,16 @@ type routesHistoryCmd struct {
 
 // Run prints a table, the newest change first.
 func (c *routesHistoryCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach(e)
-	if err != nil {
-		return err
-	}
-	raw, err := gw.ask(ctx, "GET", routePath(c.Name)+"/versions")
-	if err != nil {
-		return gw.elsewhere(err)
-	}
-	if c.JSON {
-		return printJSON(e.Out, json.RawMessage(raw))
-	}
-	list, err := read[struct{ Versions []routeVersionDoc }](raw)
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(e.Out, 0, 8, 2, ' ', 0)
+	return show(ctx, e, &c.operatorFlags, routePath(c.Name)+"/versions", (*routeVersionsDoc).print)
+}
+
+// routeVersionsDoc lists the changes of a route, the newest first.
+type routeVersionsDoc struct{ Versions []routeVersionDoc }
+
+func (d *routeVersionsDoc) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "VERSION\tACTION\tAT\tBY\tCANDIDATES")
-	for _, v := range list.Versions {
+	for _, v := range d.Versions {
 		fmt.Fprintln(w, strings.Join([]string{strconv.Itoa(v.Version), v.Action, stamp(v.At), v.By, v.Spec.candidates()}, "\t"))
 	}
 	return w.Flush()

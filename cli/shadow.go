@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,22 +25,7 @@ type shadowShowCmd struct {
 
 // Run shows the shadow beside each that answers.
 func (c *shadowShowCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach(e)
-	if err != nil {
-		return err
-	}
-	raw, err := gw.ask(ctx, http.MethodGet, routePath(c.Route)+"/shadow")
-	if err != nil {
-		return gw.elsewhere(err)
-	}
-	if c.JSON {
-		return printJSON(e.Out, json.RawMessage(raw))
-	}
-	d, err := read[shadowDoc](raw)
-	if err != nil {
-		return err
-	}
-	return d.print(e.Out)
+	return show(ctx, e, &c.operatorFlags, routePath(c.Route)+"/shadow", (*shadowDoc).print)
 }
 
 // shadowDoc is what there is to know of a route's shadow.
@@ -109,25 +92,17 @@ type shadowDisagreementsCmd struct {
 
 // Run prints a table; the pictures and the answers are in the gateway's own document.
 func (c *shadowDisagreementsCmd) Run(ctx context.Context, e *Env) error {
-	gw, err := c.reach(e)
-	if err != nil {
-		return err
-	}
-	raw, err := gw.ask(ctx, http.MethodGet, routePath(c.Route)+"/disagreements")
-	if err != nil {
-		return gw.elsewhere(err)
-	}
-	if c.JSON {
-		return printJSON(e.Out, json.RawMessage(raw))
-	}
-	list, err := read[struct{ Disagreements []disagreementDoc }](raw)
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(e.Out, 0, 8, 2, ' ', 0)
+	return show(ctx, e, &c.operatorFlags, routePath(c.Route)+"/disagreements", (*disagreementsDoc).print)
+}
+
+// disagreementsDoc lists the inputs, the worst first.
+type disagreementsDoc struct{ Disagreements []disagreementDoc }
+
+func (d *disagreementsDoc) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "DISTANCE\tPRIMARY\tSHADOW\tINPUT\tAT\tFIGURES")
-	for i := range list.Disagreements {
-		x := &list.Disagreements[i]
+	for i := range d.Disagreements {
+		x := &d.Disagreements[i]
 		fmt.Fprintln(w, strings.Join([]string{strconv.FormatFloat(x.Distance, 'f', 3, 64), x.Primary, x.Shadow, x.input(), stamp(x.At), clipLine(x.why(), 100)}, "\t"))
 	}
 	return w.Flush()

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -92,14 +91,7 @@ func (c *switchOf) do(ctx context.Context, e *Env, method, below string) error {
 }
 
 func (c *switchOf) show(e *Env, raw []byte) error {
-	if c.JSON {
-		return printJSON(e.Out, json.RawMessage(raw))
-	}
-	d, err := read[switchDoc](raw)
-	if err != nil {
-		return err
-	}
-	return d.print(e.Out)
+	return shown(e, c.JSON, raw, (*switchDoc).print)
 }
 
 type switchShowCmd struct{ switchOf }

@@ -15,6 +15,7 @@ import (
 	"triton-gateway/gateway/shadow"
 	"triton-gateway/gateway/telemetry"
 	"triton-gateway/internal/fault"
+	"triton-gateway/internal/pause"
 	"triton-gateway/internal/priority"
 	"triton-gateway/postprocess"
 )
@@ -151,15 +152,13 @@ const (
 
 // insist asks until there is room: at first by the class that ctx has, and once it has been turned away, as callers do who say nothing of theirs.
 func insist(ctx context.Context, ask func(context.Context) (postprocess.Result, error)) (postprocess.Result, error) {
-	for pause := againSoon; ; pause = min(2*pause, againLate) {
+	for until := againSoon; ; until = min(2*until, againLate) {
 		answer, err := ask(ctx)
 		if fault.KindOf(err) != fault.Busy {
 			return answer, err
 		}
 		ctx = priority.With(ctx, priority.Interactive)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if !pause.For(ctx, until) {
 			return answer, err
 		}
 	}
